@@ -1,0 +1,189 @@
+"""BILL's hosts, and what may stand in their place.
+
+Sources: https://developer.bill.com/docs/environmental-differences (v3 and web hosts),
+https://developer.bill.com/v2/docs/api-sandbox-sign-in (v2 host),
+https://developer.bill.com/reference/createaccesstoken (OAuth token call).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from airflow_provider_bill.exceptions import BillConfigurationError
+
+TOKEN_PATH = "/connect/authx/token"  # noqa: S105
+
+#: Host -> the environment it belongs to.
+_BILL_HOSTS = {
+    "gateway.stage.bill.com": "sandbox",
+    "api-stage.bill.com": "sandbox",
+    "gateway.prod.bill.com": "production",
+    "api.bill.com": "production",
+}
+_V2_HOSTS = {"sandbox": "api-stage.bill.com", "production": "api.bill.com"}
+
+#: Hosts that circulate and do not serve the API -> the right one.
+_WRONG_HOSTS = {
+    "gateway.bill.com": "gateway.prod.bill.com",
+    "app.bill.com": "api.bill.com",
+    "login.us.bill.com": "gateway.prod.bill.com",
+    "api-sandbox.bill.com": "api-stage.bill.com",
+    "app-sandbox.bill.com": "api-stage.bill.com",
+    "app-stage.bill.com": "api-stage.bill.com",
+    "login.stage.us.bill.com": "gateway.stage.bill.com",
+}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where BILL is reached.
+
+    :param name: ``sandbox`` or ``production``
+    :param v3_base: what v3 paths are appended to, such as ``https://gateway.stage.bill.com/connect``
+    :param v2_base: what v2 paths are appended to, such as ``https://api-stage.bill.com/api/v2``
+    :param token_url: address of the OAuth token call
+    """
+
+    name: str
+    v3_base: str
+    v2_base: str
+    token_url: str
+
+    def checked_endpoint(self, url: str) -> str:
+        """Give the ``apiEndPoint`` that BILL's v2 sign-in named, if it may be used, else an empty string.
+
+        It may if it has the origin of ``v2_base``, or, where ``v2_base`` is BILL's own, if it is https on
+        BILL's v2 host of this environment. So neither a proxy nor a local BILL is ever left behind.
+
+        :param url: what the answer held; anything that is not a plain address is ignored
+        """
+        try:
+            parts, own = urlsplit(url), urlsplit(self.v2_base)
+            if parts.username is not None or parts.query or parts.fragment or ".." in parts.path:
+                return ""
+            same_origin = _origin(parts) == _origin(own)
+        except (ValueError, TypeError, AttributeError):
+            return ""
+        bills_own = own.hostname in _BILL_HOSTS and parts.scheme == "https"
+        if same_origin or (bills_own and _origin(parts) == ("https", _V2_HOSTS[self.name], 443)):
+            return url.rstrip("/")
+        return ""
+
+
+ENVIRONMENTS: dict[str, Environment] = {
+    name: Environment(
+        name,
+        f"https://{gateway}/connect",
+        f"https://{_V2_HOSTS[name]}/api/v2",
+        f"https://{gateway}{TOKEN_PATH}",
+    )
+    for name, gateway in (("sandbox", "gateway.stage.bill.com"), ("production", "gateway.prod.bill.com"))
+}
+
+
+def resolve_environment(name: str, host: str = "", token_url: str = "") -> Environment:
+    """Give the environment of that name, at BILL's own hosts or at the given one.
+
+    :param name: ``sandbox`` or ``production``
+    :param host: full address, or bare host with or without port, of a local BILL (plain http only to
+        loopback) or of a proxy (https); empty for BILL's own
+    :param token_url: full address of the OAuth token call; empty for the usual one
+    :raises BillConfigurationError: if a name or an address cannot be right
+    """
+    environment = ENVIRONMENTS.get(name)
+    if environment is None:
+        raise BillConfigurationError(
+            f"the connection's extra environment is {name!r}, which BILL does not have",
+            advice=f"use one of: {', '.join(ENVIRONMENTS)}",
+        )
+    v3_base, v2_base, token_address = environment.v3_base, environment.v2_base, environment.token_url
+    if host.strip():
+        field = "the connection's host"
+        parts = _checked_address(host.strip(), environment.name, field)
+        path = parts.path.rstrip("/")
+        if parts.hostname in _BILL_HOSTS and path:
+            raise BillConfigurationError(
+                f"{field} has the path {path!r}", advice="give the host alone, or leave the field empty"
+            )
+        if path.endswith(("/connect", "/v3", "/v2")):
+            raise BillConfigurationError(
+                f"{field} ends in {path!r}", advice="leave that out: /connect and /api/v2 are added"
+            )
+        if parts.hostname not in _BILL_HOSTS:
+            base = f"{parts.scheme}://{parts.netloc}{path}"
+            v3_base, v2_base, token_address = f"{base}/connect", f"{base}/api/v2", base + TOKEN_PATH
+    if token_url.strip():
+        field = "the connection's extra token_url"
+        parts = _checked_address(token_url.strip(), environment.name, field)
+        if parts.path in ("", "/"):
+            raise BillConfigurationError(
+                f"{field} has no path", advice=f"give the full address, such as {environment.token_url}"
+            )
+        token_address = f"{parts.scheme}://{parts.netloc}{parts.path}"
+    return Environment(environment.name, v3_base, v2_base, token_address)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address, without port, can only be this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    """Give scheme, host and port, the port never left open."""
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+
+
+def _checked_address(text: str, environment: str, field: str) -> SplitResult:
+    """Give the parts of an address that credentials may be sent to; the text itself is never repeated."""
+    try:
+        parts = _split(text)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host = SplitResult("", "", "", "", ""), ""
+    if not host or any(c.isspace() or c in "\\%" for c in host + parts.path):
+        raise BillConfigurationError(
+            f"{field} is not an address",
+            advice="give a host, or a full address such as https://proxy.example.com",
+        )
+    if "@" in parts.netloc or parts.query or parts.fragment or "?" in text or "#" in text:
+        raise BillConfigurationError(
+            f"{field} holds a user, a query or a fragment",
+            advice="give the address alone; the credentials belong in login, password and extra",
+        )
+    right = _WRONG_HOSTS.get(host)
+    if right is not None:
+        fitting = right if _BILL_HOSTS[right] == environment else urlsplit(ENVIRONMENTS[environment].v3_base).hostname
+        raise BillConfigurationError(
+            f"{field} {host} does not serve BILL's API",
+            advice=f"the right host is {fitting}; leave the field empty to use it",
+        )
+    if _BILL_HOSTS.get(host, environment) != environment:
+        raise BillConfigurationError(
+            f"{field} {host} is BILL's {_BILL_HOSTS[host]}, but environment is {environment}",
+            advice=f"set extra environment to {_BILL_HOSTS[host]}, with its own keys, or empty the field",
+        )
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise BillConfigurationError(
+            f"{field} would carry credentials over {parts.scheme} to {host}",
+            advice="use https; plain http is only for this machine (localhost, 127.0.0.1, ::1)",
+        )
+    if host in _BILL_HOSTS and (parts.port or 443) != 443:
+        raise BillConfigurationError(f"{field} names port {parts.port} of {host}", advice="leave the port out")
+    return parts
+
+
+def _split(text: str) -> SplitResult:
+    """Split an address; a bare host gets http if it is loopback, else https."""
+    if "://" in text:
+        return urlsplit(text)
+    if text.count(":") > 1 and not text.startswith("["):
+        text = f"[{text}]"
+    bare = urlsplit(f"//{text}")
+    return bare._replace(scheme="http" if is_loopback(bare.hostname or "") else "https")

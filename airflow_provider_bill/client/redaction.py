@@ -1,0 +1,38 @@
+"""Keeps the secrets met so far, and takes them out of texts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from urllib.parse import quote, quote_plus
+
+MASK = "***"
+#: A shorter "secret" would tear holes into ordinary words.
+SHORTEST = 4
+
+
+class Redactor:
+    """Knows every secret that a client has met.
+
+    :param on_secret: told each secret once, the moment it is known; such as Airflow's ``mask_secret``
+    """
+
+    def __init__(self, on_secret: Callable[[str], None] | None = None) -> None:
+        self._on_secret = on_secret
+        self._known: set[str] = set()
+
+    def add(self, secrets: Iterable[str]) -> None:
+        """Remember secrets and pass each new one on."""
+        for secret in secrets:
+            if secret and secret not in self._known:
+                self._known.add(secret)
+                if self._on_secret is not None:
+                    self._on_secret(secret)
+
+    def redact(self, text: str) -> str:
+        """Give the text with every secret replaced, also where it stands in JSON or in a form."""
+        for secret in sorted(self._known.copy(), key=len, reverse=True):
+            if len(secret) >= SHORTEST:
+                for written in {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), quote_plus(secret)}:
+                    text = text.replace(written, MASK)
+        return text

@@ -1,0 +1,86 @@
+"""``BillSession``: our immutable picture of BILL's server-side session, and the time left in it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import pendulum
+from pendulum import DateTime, Duration
+
+Clock = Callable[[], DateTime]
+
+#: BILL ends a session after 35 minutes without a call (https://developer.bill.com/reference/login).
+IDLE_LIMIT = pendulum.duration(minutes=35)
+#: A sync-token session lives for 48 idle hours (https://developer.bill.com/docs/token-based-sign-in).
+SYNC_TOKEN_IDLE_LIMIT = pendulum.duration(hours=48)
+#: Under this much time left a session counts as over: a call on its way could find it gone.
+SAFETY_MARGIN = pendulum.duration(seconds=60)
+#: Over this much time left there is no need to keep a session alive.
+FRESH_MARGIN = pendulum.duration(minutes=10)
+
+
+def utc_now() -> DateTime:
+    """Give the present moment in UTC; the default clock."""
+    return pendulum.now("UTC")
+
+
+class SessionState(enum.StrEnum):
+    """What the time left in a session means."""
+
+    FRESH = "fresh"
+    STALE = "stale"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BillSession:
+    """A session as last known; each use makes a new picture.
+
+    :param session_token: BILL's session id, OAuth access token or Spend & Expense token; secret
+    :param organization_id: the organization it is for; empty where the kind of sign-in names none
+    :param user_id: the signed-in user; empty where BILL does not say
+    :param api_endpoint: v2 base address that BILL gave, already checked; empty for the environment's own
+    :param trusted: whether the session has passed MFA
+    :param signed_in_at: moment the sign-in was sent, UTC
+    :param last_used_at: moment the last answered call was sent, UTC
+    :param idle_limit: how long it lives without a call; None where use does not matter
+    :param ends_at: its fixed end, UTC (OAuth); None where there is none
+    :param signed_in_by: the dag, run and task that opened it
+    """
+
+    session_token: str = field(repr=False)
+    organization_id: str
+    user_id: str = ""
+    api_endpoint: str = ""
+    trusted: bool = False
+    signed_in_at: DateTime
+    last_used_at: DateTime
+    idle_limit: Duration | None = IDLE_LIMIT
+    ends_at: DateTime | None = None
+    signed_in_by: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def expires_at(self) -> DateTime | None:
+        """The moment it ends if nobody uses it any more; None if it does not end."""
+        ends = [] if self.idle_limit is None else [self.last_used_at + self.idle_limit]
+        if self.ends_at is not None:
+            ends.append(self.ends_at)
+        return min(ends, default=None)
+
+    def seconds_left(self, now: DateTime) -> float:
+        """Give the seconds until it ends (infinite if it does not), negative once it has."""
+        expires_at = self.expires_at
+        return float("inf") if expires_at is None else (expires_at - now).total_seconds()
+
+    def state(self, now: DateTime) -> SessionState:
+        """Tell whether it is fresh, worth keeping alive, or over."""
+        left = self.seconds_left(now)
+        if left <= SAFETY_MARGIN.total_seconds():
+            return SessionState.EXPIRED
+        return SessionState.FRESH if left > FRESH_MARGIN.total_seconds() else SessionState.STALE
+
+    def used(self, sent_at: DateTime) -> BillSession:
+        """Give the picture after a call sent at that moment was answered; never moves backwards."""
+        return replace(self, last_used_at=max(self.last_used_at, sent_at))

@@ -1,0 +1,211 @@
+"""One ``requests.Session``: sends a call, keeps connections, tells "never sent" from "never heard"."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from pendulum import DateTime
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from airflow_provider_bill import __version__
+from airflow_provider_bill.client.answers import Reply
+from airflow_provider_bill.client.codes import ADVICE, Purpose, unheard
+from airflow_provider_bill.client.session import Clock, utc_now
+from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillUnavailableError
+
+log = logging.getLogger(__name__)
+
+#: Connections kept for each host. BILL takes three calls at once, the rest is room for other organizations.
+POOL_SIZE = 8
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A successful answer.
+
+    :param status: HTTP status
+    :param body: parsed JSON (v2: ``response_data``); None when empty
+    :param sent_at: moment the call was sent, UTC
+    """
+
+    status: int
+    body: Any
+    sent_at: DateTime
+
+
+class _Session(requests.Session):
+    """A session that looks at no redirect, not even to note where it leads."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
+class Transport:
+    """Sends calls over kept-alive connections; safe to share between threads.
+
+    It follows no redirect, keeps no cookie, reads no ``~/.netrc``; none of its errors holds the request.
+
+    :param timeout: seconds to wait for a connection, and for each piece of an answer
+    :param clock: gives the moment a call is sent
+    :param user_agent_suffix: appended to the User-Agent, such as the Airflow version
+    :param sleep: waits for so many seconds between tries
+    """
+
+    def __init__(
+        self,
+        *,
+        timeout: tuple[float, float] = (5.0, 60.0),
+        clock: Clock = utc_now,
+        user_agent_suffix: str = "",
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.clock = clock
+        self.sleep = sleep
+        self._timeout = timeout
+        self._session = _Session()
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE))
+        versions = f"requests/{requests.__version__} python/{platform.python_version()}"
+        self._headers = {
+            "User-Agent": f"airflow-provider-bill/{__version__} {versions} {user_agent_suffix}".strip(),
+            "Accept-Encoding": "gzip, deflate",
+            "Accept": "application/json",
+            "Connection": "keep-alive",
+        }
+        self._settings: dict[str, Mapping[str, Any]] = {}
+
+    def send(
+        self,
+        label: str,
+        purpose: Purpose,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        form: Mapping[str, str] | None = None,
+        json: Any = None,
+        sent_at: DateTime | None = None,
+    ) -> Reply:
+        """Send one call, once.
+
+        :param label: method and path, for logs and messages
+        :param purpose: what it is for; it decides what a broken connection means
+        :param url: address without query
+        :param form: body as form fields; or ``json``: body as JSON
+        :param sent_at: moment to note as sent; by default the clock's
+        :raises BillConfigurationError: if the call cannot be written down
+        :raises BillUnavailableError: if it was not sent, or no answer came and that does no harm
+        :raises BillOutcomeUnknownError: if a write was sent and no answer came
+        """
+        request = requests.PreparedRequest()
+        failure: BillError | None = None
+        try:
+            request.prepare(
+                method,
+                url,
+                headers={**self._headers, **(headers or {})},
+                params=params,
+                data=form,
+                json=json,
+            )
+            settings = self._settings_for(url)
+        except (requests.RequestException, ValueError, TypeError) as error:
+            failure = BillConfigurationError(
+                f"json or params of {label} cannot be written down ({type(error).__name__})",
+                advice="json takes finite numbers, texts, lists and objects; params take plain values",
+            )
+        if failure is not None:
+            raise failure
+        moment = sent_at or self.clock()
+        started = time.perf_counter()
+        try:
+            response = self._session.send(request, timeout=self._timeout, allow_redirects=False, **settings)
+        except requests.RequestException as error:
+            failure = _failure(label, purpose, error)
+        if failure is not None:  # raised here, where no context can carry the request and its headers along
+            log.debug("%s: %s after %.3f s", label, type(failure).__name__, time.perf_counter() - started)
+            raise failure
+        content = response.content
+        if log.isEnabledFor(logging.DEBUG):
+            seconds, sent_bytes = time.perf_counter() - started, len(request.body or b"")
+            log.debug(
+                "%s: HTTP %d in %.3f s, %d bytes sent, %d received",
+                label, response.status_code, seconds, sent_bytes, len(content),
+            )  # fmt: skip
+        return Reply(label, purpose, response.status_code, content, moment)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _settings_for(self, url: str) -> Mapping[str, Any]:
+        """Give proxies and certificates of the process environment, worked out once for each origin."""
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        settings = self._settings.get(origin)
+        if settings is None:
+            settings = self._session.merge_environment_settings(url, {}, False, None, None)
+            self._settings[origin] = settings
+        return settings
+
+
+def _failure(label: str, purpose: Purpose, error: requests.RequestException) -> BillError:
+    """Make our error of one of requests'; nothing of the old one is kept, as it carries the request."""
+    causes = list(_causes(error))
+    reason = next((word for kind, word in _REASONS if any(isinstance(c, kind) for c in causes)), "the connection broke")
+    if any(_means_never_sent(cause) for cause in causes):
+        host = urlsplit(error.request.url or "").hostname if error.request is not None else None
+        advice = "check the connection's host, the network and the proxy, then try again"
+        return BillUnavailableError(f"{label} was not sent to {host or 'BILL'}: {reason}", advice=advice)
+    cls = unheard(purpose)
+    return cls(f"{label} was sent and no answer was heard: {reason}", advice=ADVICE[cls])
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Walk through all that an error wraps, itself first.
+
+    ``__context__`` is left out: it may hold an error that the caller was handling, of quite another call.
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException] = [error]
+    while waiting:
+        cause = waiting.pop(0)
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        inner = [getattr(cause, "reason", None), getattr(cause, "original_error", None), *cause.args]
+        waiting.extend(item for item in inner if isinstance(item, BaseException))
+
+
+def _means_never_sent(cause: BaseException) -> bool:
+    """Tell whether the first byte of the call cannot have left.
+
+    A ``ProxyError`` alone does not say so: urllib3 1.26 wraps a later reset in one too. The proxy's refusal
+    of a tunnel is an ``OSError`` of ``http.client`` with a fixed beginning.
+    """
+    never = (NewConnectionError, ConnectTimeoutError, ssl.SSLCertVerificationError)
+    return isinstance(cause, never) or str(cause).startswith("Tunnel connection failed")
+
+
+_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (requests.exceptions.ProxyError, "the proxy could not be reached or refused"),
+    (ssl.SSLCertVerificationError, "its certificate could not be verified"),
+    (ConnectTimeoutError, "no connection within the time limit"),
+    (NewConnectionError, "no connection (unknown host or connection refused)"),
+    (requests.exceptions.ReadTimeout, "no answer within the time limit"),
+    (TimeoutError, "no answer within the time limit"),
+    (ConnectionResetError, "the connection was reset"),
+)

@@ -1,0 +1,267 @@
+"""Every form of answer, sorted by BILL's code first and by the HTTP status second."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_bill.client.answers import QUOTED_LENGTH, Reply, read_v2, read_v3
+from airflow_provider_bill.client.codes import CODES, Purpose
+from airflow_provider_bill.exceptions import (
+    BillApiError,
+    BillConcurrencyError,
+    BillError,
+    BillMfaError,
+    BillMfaRequiredError,
+    BillOutcomeUnknownError,
+    BillRateLimitError,
+    BillSessionExpiredError,
+    BillSignInRefusedError,
+    BillUnavailableError,
+)
+from tests.client.support import NOON
+
+READ, WRITE, SIGN_IN, STEP = Purpose.READ, Purpose.WRITE, Purpose.SIGN_IN, Purpose.STEP
+HTML = "<html><body><h1>502 Bad Gateway</h1></body></html>"
+
+
+def plain(text):
+    return text
+
+
+def reply(status, body=b"", purpose=READ, label="GET /v3/vendors"):
+    content = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
+    return Reply(label, purpose, status, content, NOON)
+
+
+def refusal(status, body, purpose=READ, label="GET /v3/vendors", read=read_v3):
+    with pytest.raises(BillError) as caught:
+        read(reply(status, body, purpose, label), plain)
+    return caught.value
+
+
+def array(*codes, message="Words."):
+    return [{"code": code, "severity": "ERROR", "message": message, "params": {}} for code in codes]
+
+
+def envelope(code, message="Words."):
+    return {
+        "response_status": 1,
+        "response_message": "Error",
+        "response_data": {"error_code": code, "error_message": message},
+    }
+
+
+REFUSED = (1101, 1102, 1103, 1104, 1105, 1106, 1110, 1111, 1113, 1178)
+MFA_STEPS = (1354, 1355, 1356, 1358, 1374, 5324)
+CALLS = (1002, 1108, 1120, 1121, 1122, 1123, 1128, 1129, 1130, 1131, 1150, 1151, 1152, 1402, 1570)
+EXPECTED = {
+    **dict.fromkeys(REFUSED, BillSignInRefusedError),
+    **dict.fromkeys(MFA_STEPS, BillMfaError),
+    **dict.fromkeys(CALLS, BillApiError),
+    1001: BillUnavailableError,
+    1107: BillRateLimitError,
+    1109: BillSessionExpiredError,
+    1144: BillRateLimitError,
+    1322: BillConcurrencyError,
+    1361: BillMfaRequiredError,
+}
+
+
+def test_every_code_of_the_table_is_expected_here():
+    assert {code for code in CODES if code.startswith("BDC_")} == {f"BDC_{number}" for number in EXPECTED}
+
+
+@pytest.mark.parametrize(("number", "cls"), EXPECTED.items())
+def test_a_code_decides_in_both_dialects_whatever_the_status(number, cls):
+    code = f"BDC_{number}"
+    errors = [refusal(status, array(code)) for status in (400, 401, 403, 404, 422, 429)]
+    errors += [refusal(400, {"code": code, "message": "Words."}), refusal(200, envelope(code), read=read_v2)]
+    for error in errors:
+        assert type(error) is cls
+        assert error.code == code
+        assert code in str(error)
+        assert "Words" in str(error)
+        assert error.advice
+        assert CODES[code].meaning in str(error)
+        assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("number", [1123, 1129, 1101, 1102, 1110, 1178])
+def test_at_a_sign_in_a_wrong_organization_is_a_refusal_of_the_credentials(number):
+    for error in (
+        refusal(400, array(f"BDC_{number}"), SIGN_IN),
+        refusal(200, envelope(f"BDC_{number}"), SIGN_IN, read=read_v2),
+    ):
+        assert type(error) is BillSignInRefusedError
+        assert not error.retryable
+    assert "organization_id" in refusal(400, array("BDC_1123"), SIGN_IN).advice
+
+
+@pytest.mark.parametrize(
+    ("status", "purpose", "cls"),
+    [
+        (401, READ, BillSessionExpiredError),
+        (401, WRITE, BillSessionExpiredError),
+        (401, SIGN_IN, BillSignInRefusedError),
+        (403, SIGN_IN, BillSignInRefusedError),
+        (403, READ, BillApiError),
+        (400, READ, BillApiError),
+        (404, READ, BillApiError),
+        (422, WRITE, BillApiError),
+        (423, READ, BillRateLimitError),
+        (429, WRITE, BillRateLimitError),
+        (408, READ, BillUnavailableError),
+        (500, READ, BillUnavailableError),
+        (502, WRITE, BillOutcomeUnknownError),
+        (503, SIGN_IN, BillUnavailableError),
+        (504, STEP, BillUnavailableError),
+    ],
+)
+@pytest.mark.parametrize("body", ["", HTML, '{"results":[{', "null", {"message": "Words."}, array("BDC_9999")])
+def test_without_a_known_code_the_status_decides(status, purpose, cls, body):
+    for read in (read_v3, read_v2):
+        error = refusal(status, body, purpose, read=read)
+        assert type(error) is cls
+        assert error.status == status
+        assert "<html" not in str(error)
+
+
+@pytest.mark.parametrize("code", ["BDC_1001", "BDC_1002", "BDC_1152", "BDC_9999"])
+def test_a_5xx_with_a_code_leaves_the_outcome_of_a_write_unknown(code):
+    assert type(refusal(500, array(code), WRITE)) is BillOutcomeUnknownError
+    assert type(refusal(500, array(code), READ)) is BillUnavailableError
+
+
+@pytest.mark.parametrize("code", ["BDC_1109", "BDC_1144", "BDC_1322", "BDC_1361", "BDC_1101"])
+def test_a_5xx_with_a_code_that_says_refused_before_acting_is_believed(code):
+    assert type(refusal(500, array(code), WRITE)) is CODES[code].error
+
+
+def test_a_system_error_in_v2_leaves_the_outcome_of_a_write_unknown():
+    assert type(refusal(200, envelope("BDC_1001"), WRITE, read=read_v2)) is BillOutcomeUnknownError
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_an_error_that_names_the_host_setting(status):
+    error = refusal(status, "")
+    assert type(error) is BillApiError
+    assert "redirect" in str(error)
+    assert "host" in error.advice
+
+
+def test_the_hourly_limit_says_when_the_next_hour_begins():
+    for error in (
+        refusal(422, array("BDC_1144")),
+        refusal(200, envelope("BDC_1144"), read=read_v2),
+        refusal(429, ""),
+    ):
+        assert error.retry_at == NOON.start_of("hour").add(hours=1)
+        assert error.retryable
+
+
+def test_limits_by_the_minute_and_a_locked_organization_have_moments_of_their_own():
+    spend = refusal(429, {"error": "rate_limited", "message": "60 per minute"}, label="GET /v3/spend/cards")
+    text = refusal(422, array("BDC_1144", message="5 text messages per minute"), STEP, "POST /v3/mfa/challenge")
+    assert spend.retry_at == text.retry_at == NOON.add(minutes=1)
+    assert refusal(423, array("BDC_1107")).retry_at == NOON.add(minutes=15)
+    assert refusal(422, array("BDC_1144"), STEP).retry_at == NOON.start_of("hour").add(hours=1)
+
+
+def test_of_several_errors_the_code_that_says_most_is_taken_and_messages_are_joined():
+    body = [
+        {"code": "BDC_9999", "message": "address: must not be null"},
+        {"code": "BDC_1002", "message": "name: must not be null"},
+        {"code": "BDC_1109", "message": "Session is invalid.  Please log in."},
+        {"code": "BDC_1109", "message": "0090: Session is invalid.  Please log in."},
+    ]
+    error = refusal(400, body)
+    assert error.code == "BDC_1109"
+    assert str(error).count("Session is invalid. Please log in.") == 1
+    assert "address: must not be null; name: must not be null" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ([{"name": "date", "value": "2026-01-01", "additional": None}], "Invalid Process Date : 2026-01-01."),
+        ({"paramName0": "2026-01-01"}, "Invalid Process Date : 2026-01-01."),
+        ({}, "Invalid Process Date."),
+        (None, "Invalid Process Date."),
+        ([{"name": "date"}], "Invalid Process Date."),
+        ("text", "Invalid Process Date."),
+    ],
+)
+def test_templates_are_filled_from_params_or_dropped(params, words):
+    body = [{"code": "BDC_1152", "message": "Invalid Process Date : ${paramName0}.", "params": params}]
+    assert words in str(refusal(422, body))
+
+
+def test_bills_words_are_shortened_and_put_on_one_line():
+    error = refusal(400, [{"code": "BDC_1122", "message": "a\n" + "x" * 5000}])
+    assert "\n" not in str(error)
+    assert len(str(error)) < QUOTED_LENGTH + 200
+
+
+@pytest.mark.parametrize("body", ["", "  "])
+def test_an_empty_answer_is_fine_where_nothing_is_asked_for(body):
+    for purpose in (WRITE, STEP):
+        assert read_v3(reply(200, body, purpose), plain) is None
+    assert read_v3(reply(204, "", READ), plain) is None
+    assert type(refusal(200, body, READ)) is BillUnavailableError
+
+
+@pytest.mark.parametrize("body", [HTML, '{"results":[{"id":"0090', "[" * 100000, b"\xff\xfe\x00"])
+def test_a_200_that_is_not_json_is_no_answer(body):
+    for read in (read_v3, read_v2):
+        assert type(refusal(200, body, READ, read=read)) is BillUnavailableError
+        assert type(refusal(200, body, WRITE, read=read)) is BillOutcomeUnknownError
+        assert type(refusal(200, body, SIGN_IN, read=read)) is BillUnavailableError
+
+
+@pytest.mark.parametrize(
+    "body", ["", {}, [], "null", {"response_data": []}, {"response_status": None}, {"response_status": False},
+             {"response_status": 2, "response_data": []}, {"results": []}],
+)  # fmt: skip
+def test_v2_without_an_envelope_is_never_a_success(body):
+    assert type(refusal(200, body, READ, read=read_v2)) is BillUnavailableError
+    assert type(refusal(200, body, WRITE, read=read_v2)) is BillOutcomeUnknownError
+
+
+@pytest.mark.parametrize("outcome", [0, "0"])
+def test_v2_gives_the_data_of_a_success(outcome):
+    body = {"response_status": outcome, "response_message": "Success", "response_data": [{"id": 1}]}
+    assert read_v2(reply(200, body), plain) == [{"id": 1}]
+
+
+def test_v2_with_another_status_than_200_is_no_success_either():
+    body = {"response_status": 0, "response_message": "Success", "response_data": {}}
+    assert type(refusal(500, body, READ, read=read_v2)) is BillUnavailableError
+
+
+@pytest.mark.parametrize("body", [envelope(""), {"response_status": 1}, {"response_status": "1", "response_data": []}])
+def test_a_v2_error_without_a_code_is_still_an_error(body):
+    assert type(refusal(200, body, read=read_v2)) is BillApiError
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "purpose", "cls"),
+    [
+        (401, "invalid_client", SIGN_IN, BillSignInRefusedError),
+        (400, "invalid_client", SIGN_IN, BillSignInRefusedError),
+        (400, "unauthorized_client", SIGN_IN, BillSignInRefusedError),
+        (400, "invalid_grant", SIGN_IN, BillSignInRefusedError),
+        (400, "invalid_scope", SIGN_IN, BillSignInRefusedError),
+        (400, "unsupported_grant_type", SIGN_IN, BillApiError),
+        (400, "invalid_request", SIGN_IN, BillApiError),
+        (401, "invalid_token", READ, BillSessionExpiredError),
+        (403, "insufficient_scope", WRITE, BillApiError),
+        (503, "temporarily_unavailable", SIGN_IN, BillUnavailableError),
+    ],
+)
+def test_oauth_errors_are_sorted_too(status, error, purpose, cls):
+    found = refusal(status, {"error": error, "error_description": "Words of BILL."}, purpose)
+    assert type(found) is cls
+    assert "Words of BILL" in str(found)
+    assert found.advice

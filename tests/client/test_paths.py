@@ -1,0 +1,106 @@
+"""Which path goes to which method, found out before anything is sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_bill.client import v2, v3
+from airflow_provider_bill.client.paths import check_method, check_params, is_read, v2_path, v3_path
+from airflow_provider_bill.exceptions import BillConfigurationError
+
+
+@pytest.mark.parametrize("path", ["/v3/vendors", "v3/vendors", "/v3/vendors/009%2B1", "/v3/spend/cards"])
+def test_a_v3_path_is_taken(path):
+    assert v3_path(path) == "/" + path.lstrip("/")
+
+
+@pytest.mark.parametrize("path", ["List/Vendor.json", "/Crud/Read/Vendor.json", "Login.json"])
+def test_a_v2_path_is_taken(path):
+    assert v2_path(path) == "/" + path.lstrip("/")
+
+
+@pytest.mark.parametrize("path", ["/List/Vendor.json", "List/Vendor.json", "/api/v2/List/Vendor.json"])
+def test_a_v2_path_on_request_is_refused_naming_call(path):
+    with pytest.raises(BillConfigurationError, match=r"v2 path.*use call\(\)"):
+        v3_path(path)
+
+
+@pytest.mark.parametrize("path", ["/v3/vendors", "v3/vendors", "/connect/v3/vendors"])
+def test_a_v3_path_on_call_is_refused_naming_request(path):
+    with pytest.raises(BillConfigurationError, match=r"v3 path.*use request\(\)"):
+        v2_path(path)
+
+
+@pytest.mark.parametrize("check", [v3_path, v2_path])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "", "  ", "/", "https://evil.example.com/v3/vendors", "//evil.example.com/v3/x.json",
+        "/v3/vendors?sessionId=s3cret", "/List/Vendor.json?devKey=s3cret", "/v3/vendors#x",
+        "/v3/../x.json", "/v3/%2e%2e/x.json",
+        "/v3/a/%2E%2E%2Fb.json", "/v3/a b", "/v3/a\\b.json", "/v3/a\nb", "/v3//a.json", "/connect/vendors",
+    ],
+)  # fmt: skip
+def test_a_path_that_could_lead_elsewhere_is_refused(check, path):
+    with pytest.raises(BillConfigurationError) as caught:
+        check(path)
+    assert "s3cret" not in str(caught.value)
+    assert "evil" not in str(caught.value)
+
+
+def test_methods_that_bill_has_are_taken_in_any_case():
+    assert check_method("patch") == "PATCH"
+    with pytest.raises(BillConfigurationError, match=r"TRACE.*GET"):
+        check_method("TRACE")
+
+
+@pytest.mark.parametrize("name", ["devKey", "sessionId", "password", "apiToken", "rememberMeId"])
+def test_no_credential_goes_into_a_query(name):
+    with pytest.raises(BillConfigurationError, match=name) as caught:
+        check_params({name: "s3cret"})
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "protected"),
+    [
+        ("POST", "/v3/payments", {}, True),
+        ("post", "/v3/payments/bulk", None, True),
+        ("GET", "/v3/payments", None, False),
+        ("POST", "/v3/payments/options", None, False),
+        ("POST", "/v3/funding-accounts/banks", {}, True),
+        ("PATCH", "/v3/funding-accounts/banks/bac1", {}, False),
+        ("POST", "/v3/vendors", {"name": "x"}, False),
+        ("POST", "/v3/vendors", {"autoPay": {"enabled": True}}, True),
+        ("PATCH", "/v3/vendors/0091", {"autoPay": {"enabled": False}}, False),
+        ("PATCH", "/v3/vendors/0091/autoPay", {"enabled": True}, True),
+        ("PATCH", "/v3/vendors/0091/autoPay", {"enabled": False}, False),
+        ("POST", "/v3/recurring-bills", {"autoPayment": True}, True),
+        ("POST", "/v3/recurringbills", {"autoPayment": None}, False),
+    ],
+)
+def test_the_protected_v3_calls_are_known(method, path, body, protected):
+    assert v3.is_protected(method, path, body) is protected
+
+
+@pytest.mark.parametrize(
+    ("path", "read", "protected"),
+    [
+        ("/List/Vendor.json", True, False),
+        ("/ListOrgs.json", True, False),
+        ("/Crud/Read/Vendor.json", True, False),
+        ("/GetSessionInfo.json", True, False),
+        ("/MFAStatus.json", True, False),
+        ("/Crud/Create/Vendor.json", False, False),
+        ("/MFAChallenge.json", False, False),
+        ("/Logout.json", False, False),
+        ("/PayBills.json", False, True),
+        ("/SendInvite.json", False, True),
+        ("/SendVendorInvite.json", False, True),
+        ("/Crud/Create/VendorBankAccount.json", False, True),
+        ("/Crud/Read/VendorBankAccount.json", True, False),
+    ],
+)
+def test_a_v2_path_tells_whether_it_reads_and_whether_it_is_protected(path, read, protected):
+    assert is_read(path) is read
+    assert v2.is_protected(path) is protected

@@ -1,0 +1,144 @@
+"""No secret in an error, its traceback, a repr or a log, and each one told the moment it is known."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from airflow_provider_bill.client.credentials import RememberedDevice, credentials_from
+from airflow_provider_bill.client.redaction import Redactor
+from airflow_provider_bill.exceptions import BillError
+from tests.client.support import all_texts_of, http
+
+KINDS = ["v3", "v2", "console", "sync_token", "partner", "oauth", "spend_token"]
+MFA_KINDS = ["v3", "v2"]
+
+
+def sign_in_and_read(client):
+    session = client.sign_in()
+    client.request(session, "GET", "/v3/spend/cards" if client.credentials.kind == "spend_token" else "/v3/vendors")
+    return session
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_secret_of_the_connection_and_the_session_is_told_once(client_of, secrets, kind):
+    client = client_of(kind)
+    assert secrets == list(client.credentials.secrets())
+    session = sign_in_and_read(client)
+    assert session.session_token in secrets
+    assert len(secrets) == len(set(secrets))
+    known = len(client.credentials.secrets())
+    assert len(secrets) - known == {"partner": 2, "spend_token": 0}.get(kind, 1)
+
+
+@pytest.mark.parametrize("kind", MFA_KINDS)
+def test_code_and_remembered_device_are_told_too(bill, client_of, secrets, kind):
+    client = client_of(kind)
+    session = client.sign_in()
+    challenge = client.mfa_challenge(session)
+    code = bill.code()
+    written = f"{code[:3]}-{code[3:]}"
+    remembered = client.mfa_validate(session, challenge, written, device="d", machine_name="m", remember=True)
+    assert {code, written, remembered.token} <= set(secrets)
+
+
+def test_a_code_is_told_before_it_is_sent(bill, client_of, secrets):
+    client = client_of()
+    session = client.sign_in()
+    bill.fault("/connect/v3/mfa/challenge/validate", kind="reset")
+    with pytest.raises(BillError):
+        client.mfa_validate(session, "c", "918273", device="d", machine_name="m", remember=True)
+    assert "918273" in secrets
+
+
+def test_a_stored_session_is_told_when_it_is_first_used(client_of, secrets):
+    session = client_of().sign_in()
+    secrets.clear()
+    client = client_of()
+    client.request(session, "GET", "/v3/vendors")
+    assert session.session_token in secrets
+
+
+ORDERS = [
+    {"kind": "reset"},
+    {"kind": "html"},
+    {"kind": "malformed"},
+    {"status": 500},
+    {"kind": "empty"},
+    {"code": "BDC_1101"},
+]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_error_of_a_sign_in_or_a_call_holds_a_secret(bill, client_of, secrets, caplog, kind, order):
+    remembered = RememberedDevice(token="remember-me-token-1", device="d") if kind in MFA_KINDS else None
+    errors = []
+    with caplog.at_level(logging.DEBUG):
+        for path in ("*/login*", "*/Login.json", "*/token", "*/vendors", "*/cards", "*/List/*.json"):
+            bill.control("faults", method="DELETE")
+            bill.fault(path, times=9, **order)
+            client = client_of(kind)
+            try:
+                session = client.sign_in(remembered)
+                spend = kind == "spend_token"
+                client.request(session, "GET", "/v3/spend/cards" if spend else "/v3/vendors", params={"max": 3})
+                client.call(session, "List/Vendor.json")
+            except BillError as error:
+                errors.append(error)
+    assert errors
+    texts = "\n".join([*map(all_texts_of, errors), caplog.text])
+    assert len(secrets) >= 1
+    assert [secret for secret in secrets if secret in texts] == []
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 500])
+@pytest.mark.parametrize("kind", KINDS)
+def test_secrets_that_a_server_repeats_are_masked(bill, make_client, serve, kind, status):
+    credentials = credentials_from(kind, bill.fields(kind))
+    for echo in credentials.secrets():
+        v3 = [{"code": "BDC_9999", "message": f"you sent {echo} and {json.dumps(echo)}"}]
+        v2 = {"response_status": 1, "response_data": {"error_code": "BDC_1129", "error_message": echo}}
+        server = serve(http(status, json.dumps(v2 if kind in ("v2", "sync_token") else v3)))
+        client = make_client(credentials, server.url)
+        with pytest.raises(BillError) as caught:
+            sign_in_and_read(client)
+        assert len(server.requests) >= 1
+        assert echo not in all_texts_of(caught.value)
+
+
+def test_a_secret_in_a_path_is_masked_in_the_error(bill, client_of):
+    client = client_of()
+    session = client.sign_in()
+    with pytest.raises(BillError) as caught:
+        client.request(session, "GET", f"/v3/vendors/{client.credentials.developer_key}")
+    assert client.credentials.developer_key not in all_texts_of(caught.value)
+
+
+def test_a_secret_is_masked_also_as_json_and_as_a_form_writes_it():
+    redactor = Redactor()
+    redactor.add(['pa"ss wörd&1', "abc", "session-1", "session-1-longer"])
+    text = redactor.redact(
+        'a pa\\"ss w\\u00f6rd&1 b pa%22ss+w%C3%B6rd%261 c pa%22ss%20w%C3%B6rd%261 session-1-longer abc'
+    )
+    assert text == "a *** b *** c *** *** abc"
+
+
+def test_logs_name_method_and_path_and_never_a_query(client_of, caplog):
+    client = client_of()
+    session = client.sign_in()
+    with caplog.at_level(logging.DEBUG, logger="airflow_provider_bill"):
+        client.request(session, "GET", "/v3/vendors", params={"max": 7})
+    ours = [record for record in caplog.records if record.name.startswith("airflow_provider_bill")]
+    assert [record.levelname for record in ours] == ["DEBUG"]
+    assert ours[0].getMessage().startswith("GET /v3/vendors: HTTP 200 in ")
+    assert "max" not in ours[0].getMessage()
+
+
+def test_a_session_and_a_client_show_no_secret(client_of, secrets):
+    client = client_of()
+    session = client.sign_in()
+    texts = f"{session!r} {client!r} {client.credentials!r} {vars(session).keys()}"
+    assert [secret for secret in secrets if secret in texts] == []

@@ -1,0 +1,226 @@
+"""Connections that break at the wrong moment, servers that are not BILL, and what leaves the machine."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from airflow_provider_bill import __version__
+from airflow_provider_bill.client.codes import Purpose
+from airflow_provider_bill.client.credentials import credentials_from
+from airflow_provider_bill.client.session import BillSession
+from airflow_provider_bill.client.transport import Transport
+from airflow_provider_bill.exceptions import BillApiError, BillOutcomeUnknownError, BillUnavailableError
+from tests.client.support import NOON, http
+
+FIELDS = {
+    "login": "ada@example.com",
+    "password": "pass-word-1",
+    "developer_api_key": "dev-key-1",
+    "organization_id": "008ABC",
+}
+SESSION = BillSession(session_token="session-token-1", organization_id="008ABC", signed_in_at=NOON, last_used_at=NOON)
+
+
+@pytest.fixture
+def client_at(make_client):
+    """Make a client of a server that is not BILL."""
+    return lambda url, **options: make_client(credentials_from("v3", FIELDS), url, **options)
+
+
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return listening.getsockname()[1]
+
+
+def read(client):
+    return client.request(SESSION, "GET", "/v3/vendors")
+
+
+def write(client):
+    return client.request(SESSION, "POST", "/v3/payments", json={"amount": 1})
+
+
+@pytest.mark.parametrize("send", [read, write])
+def test_a_refused_connection_means_that_nothing_was_sent(client_at, send, slept):
+    with pytest.raises(BillUnavailableError, match="was not sent"):
+        send(client_at(f"http://127.0.0.1:{closed_port()}"))
+    assert len(slept) == (2 if send is read else 0)
+
+
+@pytest.mark.parametrize("send", [read, write])
+def test_an_unknown_host_means_that_nothing_was_sent(client_at, send):
+    with pytest.raises(BillUnavailableError, match=r"was not sent to no-such-host\.invalid"):
+        send(client_at("https://no-such-host.invalid"))
+
+
+@pytest.mark.parametrize("send", [read, write])
+def test_no_connection_in_time_means_that_nothing_was_sent(client_at, send):
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        port = full.getsockname()[1]
+        waiting = []
+        for _ in range(4):  # fill the queue of connections that nobody accepts
+            one = socket.socket()
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.1", port))
+            waiting.append(one)
+        try:
+            with pytest.raises(BillUnavailableError, match="no connection within the time limit"):
+                send(client_at(f"http://127.0.0.1:{port}", timeout=(0.2, 0.2)))
+        finally:
+            for one in waiting:
+                one.close()
+
+
+@pytest.mark.parametrize("send", [read, write])
+def test_a_server_that_speaks_no_tls_is_not_trusted_with_a_call(client_at, serve, send):
+    server = serve(http(200, "{}"))
+    cls = BillUnavailableError if send is read else (BillUnavailableError, BillOutcomeUnknownError)
+    with pytest.raises(cls):
+        send(client_at(server.url.replace("http://", "https://"), timeout=(0.3, 0.3)))
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("misdeed", ["reset", "partial", "hang"])
+def test_a_write_that_was_sent_and_not_answered_is_unknown_and_not_sent_again(client_at, serve, slept, misdeed):
+    server = serve(misdeed)
+    with pytest.raises(BillOutcomeUnknownError, match="no answer was heard"):
+        write(client_at(server.url, timeout=(5.0, 0.3)))
+    assert (len(server.requests), slept) == (1, [])
+
+
+@pytest.mark.parametrize("misdeed", ["reset", "partial", "hang"])
+def test_a_read_that_was_not_answered_is_asked_three_times(client_at, serve, slept, misdeed):
+    server = serve(misdeed)
+    with pytest.raises(BillUnavailableError, match="no answer was heard"):
+        read(client_at(server.url, timeout=(5.0, 0.3)))
+    assert (len(server.requests), len(slept)) == (3, 2)
+
+
+def test_a_kept_connection_that_is_reset_leaves_a_write_unknown(client_at, serve):
+    server = serve(http(200, '{"results":[]}'), "reset")
+    client = client_at(server.url)
+    read(client)
+    with pytest.raises(BillOutcomeUnknownError):
+        write(client)
+    assert (server.connections, len(server.requests)) == (1, 2)
+
+
+def test_an_error_that_the_caller_was_handling_does_not_make_a_write_look_unsent(client_at, serve):
+    server = serve("reset")
+    client = client_at(server.url)
+    try:
+        requests.get(f"http://127.0.0.1:{closed_port()}", timeout=1)
+    except requests.ConnectionError:
+        with pytest.raises(BillOutcomeUnknownError):
+            write(client)
+
+
+@pytest.mark.parametrize("answer", [b"not http at all\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"])
+def test_what_is_not_http_is_no_answer(client_at, serve, answer):
+    server = serve(answer)
+    with pytest.raises((BillOutcomeUnknownError, BillUnavailableError)):
+        write(client_at(server.url, timeout=(5.0, 0.3)))
+    assert len(server.requests) == 1
+
+
+def test_a_body_in_an_encoding_that_lies_leaves_a_write_unknown(client_at, serve):
+    server = serve(http(200, b"not gzip", extra="Content-Encoding: gzip\r\n"))
+    with pytest.raises(BillOutcomeUnknownError):
+        write(client_at(server.url))
+
+
+@pytest.mark.parametrize("send", [read, write])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_is_followed(client_at, serve, status, send):
+    elsewhere = serve(http(200, '{"results":[]}'))
+    server = serve(http(status, "", extra=f"Location: {elsewhere.url}/connect/v3/vendors\r\n"))
+    with pytest.raises(BillApiError, match="redirect"):
+        send(client_at(server.url))
+    assert (len(server.requests), elsewhere.requests) == (1, [])
+
+
+def test_a_redirect_to_nonsense_is_the_same_error(client_at, serve):
+    server = serve(http(302, "", extra="Location: http://[\xff\r\n"))
+    with pytest.raises(BillApiError, match="redirect"):
+        read(client_at(server.url))
+
+
+def test_a_session_goes_in_headers_and_nothing_else_does(client_at, serve, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login me password netrc-secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    server = serve(http(200, '{"results":[]}', extra="Set-Cookie: sid=1; Path=/\r\n"))
+    client = client_at(server.url)
+    for _ in range(2):
+        client.request(SESSION, "GET", "/v3/vendors", params={"max": 1, "filters": 'name:eq:"a b"'})
+    line, *headers = server.requests[1].decode().split("\r\n")
+    assert line == "GET /connect/v3/vendors?max=1&filters=name%3Aeq%3A%22a+b%22 HTTP/1.1"
+    names = {header.split(":")[0].lower() for header in headers if header}
+    assert names == {
+        "host", "user-agent", "accept-encoding", "accept", "connection", "devkey", "sessionid",
+    }  # fmt: skip
+    assert server.connections == 1
+
+
+def test_a_v2_call_is_a_form_without_a_query(client_at, serve):
+    server = serve(http(200, '{"response_status":0,"response_message":"Success","response_data":[]}'))
+    client_at(server.url).call(SESSION, "List/Vendor.json", {"start": 0})
+    head, body = server.requests[0].decode().split("\r\n\r\n")
+    assert head.startswith("POST /api/v2/List/Vendor.json HTTP/1.1\r\n")
+    assert "Content-Type: application/x-www-form-urlencoded" in head
+    assert body == "devKey=dev-key-1&sessionId=session-token-1&data=%7B%22start%22%3A+0%7D"
+
+
+def test_a_v2_call_goes_only_to_an_endpoint_that_may_be_used(client_at, serve):
+    server, elsewhere = serve(http(200, '{"response_status":0}')), serve(http(200, '{"response_status":0}'))
+    session = dataclasses.replace(SESSION, api_endpoint=f"{elsewhere.url}/api/v2")
+    client_at(server.url).call(session, "List/Vendor.json")
+    assert (len(server.requests), len(elsewhere.requests)) == (1, 0)
+
+
+def test_the_user_agent_names_provider_requests_and_python(serve, clock):
+    server = serve(http(200, "{}"))
+    transport = Transport(clock=clock, user_agent_suffix="airflow/3.1.0")
+    transport.send("GET /", Purpose.READ, "GET", server.url)
+    transport.close()
+    python = ".".join(map(str, sys.version_info[:3]))
+    versions = f"requests/{requests.__version__} python/{python} airflow/3.1.0"
+    agent = f"User-Agent: airflow-provider-bill/{__version__} {versions}\r\n"
+    assert agent.encode() in server.requests[0]
+
+
+def test_a_proxy_that_cannot_be_reached_means_that_nothing_was_sent(client_at, monkeypatch):
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(BillUnavailableError, match="proxy"):
+        write(client_at("https://bill.example.com"))
+
+
+def test_a_tunnel_that_the_proxy_refuses_means_that_nothing_was_sent(client_at, serve, monkeypatch):
+    proxy = serve(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    monkeypatch.setenv("https_proxy", proxy.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(BillUnavailableError, match="proxy"):
+        write(client_at("https://bill.example.com"))
+    assert [request.split(b" ")[0] for request in proxy.requests] == [b"CONNECT"]
+
+
+def test_threads_share_a_client_without_mixing_answers(client_at, serve):
+    server = serve(http(200, '{"results":[{"id":1}]}'))
+    client = client_at(server.url)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: read(client).body, range(64)))
+    assert answers == [{"results": [{"id": 1}]}] * 64
+    assert len(server.requests) == 64
+    assert server.connections <= 8
