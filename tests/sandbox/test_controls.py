@@ -1,0 +1,116 @@
+"""The controls: seed, reset, clock, settings, stats and the journal."""
+
+import json
+
+import pytest
+import requests
+
+
+def test_the_server_is_healthy(bill):
+    assert bill.control("GET", "health")["status"] == "ok"
+
+
+def test_the_seed_is_the_same_after_every_reset(bill):
+    before = bill.control("GET", "seed")
+    bill.control("POST", "organizations", {"count": 2})
+    bill.control("POST", "users/phone", {"username": bill.username, "phone": None})
+    assert bill.control("GET", "seed") != before
+    bill.reset()
+    assert bill.seed == before
+
+
+def test_there_is_a_connection_for_each_kind_of_sign_in(bill):
+    kinds = {"v3", "v2", "console", "sync_token", "partner", "oauth", "spend_token"}
+    assert set(bill.connections) == kinds
+    for kind, row in bill.connections.items():
+        assert (row["conn_type"], row["host"]) == ("bill", bill.url)
+        assert row["extra"]["sign_in"] == kind
+        assert json.dumps(row) in bill.seed["commands"][kind]
+
+
+def test_reset_forgets_sessions_clock_settings_faults_and_stats(bill):
+    headers = bill.sign_in()
+    bill.advance(60)
+    bill.settings(concurrent=9)
+    bill.fault("*")
+    bill.reset()
+    assert bill.get("/vendors", headers).status_code == 401
+    assert bill.control("GET", "clock")["offset_seconds"] == 0
+    assert bill.control("GET", "settings")["concurrent"] == 3
+    assert bill.control("GET", "faults") == []
+    assert bill.stats()["requests"] == 1
+
+
+def test_settings_change_one_by_one_and_go_back_to_their_defaults(bill):
+    bill.settings(idle_seconds=10)
+    bill.settings(mfa_mode="off")
+    settings = bill.control("GET", "settings")
+    assert (settings["idle_seconds"], settings["mfa_mode"]) == (10, "off")
+    assert bill.control("DELETE", "settings")["idle_seconds"] == 2100
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"nope": 1}, "nope: this name is not known"),
+        ({"mfa_mode": "odd"}, "mfa_mode"),
+        ({"mfa_code": "12"}, "mfa_code"),
+    ],
+)
+def test_a_bad_setting_is_refused_by_name(bill, body, words):
+    answer = requests.put(f"{bill.url}/_sandbox/settings", json=body, timeout=30)
+    assert answer.status_code == 422
+    assert words in answer.json()["error"]
+
+
+def test_an_unknown_control_answers_the_list_of_controls(bill):
+    answer = requests.get(f"{bill.url}/_sandbox/nope", timeout=30)
+    assert answer.status_code == 404
+    assert any(row.startswith("GET /_sandbox/stats") for row in answer.json()["controls"])
+
+
+def test_an_unknown_user_is_named_with_those_that_exist(bill):
+    answer = requests.post(f"{bill.url}/_sandbox/users/unlock", json={"username": "x"}, timeout=30)
+    assert answer.status_code == 404
+    assert bill.username in answer.json()["error"]
+
+
+def test_stats_count_calls_by_path_but_not_controls(bill):
+    headers = bill.sign_in()
+    bill.get("/vendors", headers)
+    stats = bill.stats()
+    assert stats["requests"] == 2
+    assert stats["by_path"] == {"/connect/v3/login": 1, "/connect/v3/vendors": 1}
+
+
+def test_the_journal_holds_no_readable_secret(bill):
+    headers = bill.sign_in()
+    remembered = bill.trust(headers, rememberMe=True, device="worker").json()["rememberMeId"]
+    bill.login(rememberMeId=remembered, device="worker")
+    bill.login(password="sbxPasswordWrong-1")
+    bill.get(f"/vendors/{headers['sessionId']}?sessionId={headers['sessionId']}", headers)
+    bill.get("/vendors", {**headers, "User-Agent": f"client {bill.key}"})
+    bill.v2_sign_in()
+    rows = bill.control("GET", "requests")
+    text = json.dumps(rows) + json.dumps(bill.stats())
+    for secret in (
+        bill.password,
+        bill.key,
+        headers["sessionId"],
+        remembered,
+        bill.code()["code"],
+        "sbxPasswordWrong-1",
+    ):
+        assert secret not in text
+    assert rows[0]["credentials"]["devKey"].startswith("fp:")
+    assert rows[0]["credentials"]["devKey"] == rows[-1]["credentials"]["devKey"]
+    assert rows[0]["organization"] == bill.organization
+    assert rows[0]["user_agent"].startswith("python-requests/")
+    shown = {row["session"] for row in bill.control("GET", "sessions")}
+    assert rows[1]["credentials"]["sessionId"] in shown
+
+
+def test_the_page_for_people_shows_the_stats(bill):
+    answer = requests.get(bill.url, timeout=30)
+    assert "sign_ins" in answer.text
+    assert answer.headers["content-type"].startswith("text/html")

@@ -1,0 +1,202 @@
+"""MFA in both dialects: set-up, challenge, trust, remembered devices, protected calls."""
+
+import pytest
+
+PAY = {"amount": 10, "processDate": "2035-01-01"}
+
+
+def pay(bill, headers):
+    return bill.post("/payments", headers, {**PAY, "vendorId": bill.vendor(headers)})
+
+
+def status(bill, headers):
+    return bill.get("/login/session", headers).json()["mfaStatus"]
+
+
+def test_a_challenge_makes_the_session_trusted_and_allows_payments(bill, code_of):
+    headers = bill.sign_in()
+    assert status(bill, headers) == "CHALLENGE"
+    refused = pay(bill, headers)
+    assert (refused.status_code, code_of(refused)) == (403, "BDC_1361")
+    assert bill.trust(headers).json() == {}
+    assert status(bill, headers) == "COMPLETE"
+    assert pay(bill, headers).status_code == 201
+    assert bill.stats()["payments"] == 1
+
+
+def test_a_remembered_device_signs_in_trusted_for_thirty_days(bill):
+    remembered = bill.trust(bill.sign_in(), rememberMe=True, device="worker", machineName="m").json()
+    pair = {"rememberMeId": remembered["rememberMeId"], "device": "worker"}
+    assert bill.login(**pair).json()["trusted"] is True
+    assert bill.login(**{**pair, "device": "other"}).json()["trusted"] is False
+    ben = bill.user("second user")
+    other = bill.login(**pair, username=ben["username"], password=ben["password"])
+    assert other.json()["trusted"] is False
+    bill.advance(30 * 86400)
+    assert bill.login(**pair).json()["trusted"] is False
+
+
+def test_a_bad_remembered_device_can_be_set_to_refuse_the_sign_in(bill, code_of):
+    bill.settings(bad_remember_me="refuse")
+    assert code_of(bill.login(rememberMeId="nothing", device="worker")) == "BDC_1109"
+
+
+def test_stepping_up_trusts_a_session_and_a_bad_id_is_no_error(bill):
+    remembered = bill.trust(bill.sign_in(), rememberMe="true", device="worker").json()["rememberMeId"]
+    headers = bill.sign_in()
+    bad = bill.post("/mfa/step-up", headers, {"rememberMeId": "nothing", "device": "worker"})
+    assert (bad.status_code, bad.json()) == (200, {"trusted": False})
+    good = bill.post("/mfa/step-up", headers, {"rememberMeId": remembered, "device": "worker"})
+    assert good.json() == {"trusted": True}
+    assert status(bill, headers) == "COMPLETE"
+
+
+@pytest.mark.parametrize(
+    ("field", "names"),
+    [("mfaId", {"mfaId"}), ("both", {"mfaId", "rememberMeId"}), ("rememberMeId", {"rememberMeId"})],
+)
+def test_the_name_of_the_remembered_field_is_a_setting(bill, field, names):
+    bill.settings(remember_field=field)
+    assert set(bill.trust(bill.sign_in(), rememberMe=True, device="worker").json()) == names
+
+
+def test_a_code_may_be_written_with_a_dash(bill):
+    bill.settings(mfa_code="123456")
+    headers = bill.sign_in()
+    challenge = bill.post("/mfa/challenge", headers, {"useBackup": "false"}).json()["challengeId"]
+    body = {"challengeId": challenge, "token": "123-456"}
+    assert bill.post("/mfa/challenge/validate", headers, body).status_code == 200
+
+
+def test_the_third_wrong_code_ends_the_challenge(bill, code_of):
+    bill.settings(mfa_code="123456")
+    headers = bill.sign_in()
+    challenge = bill.post("/mfa/challenge", headers, {}).json()["challengeId"]
+    codes = [
+        code_of(bill.post("/mfa/challenge/validate", headers, {"challengeId": challenge, "token": token}))
+        for token in ("000000", "000000", "000000", "123456")
+    ]
+    assert codes == ["BDC_1355", "BDC_1355", "BDC_1358", "BDC_1358"]
+
+
+def test_a_code_expires(bill, code_of):
+    headers = bill.sign_in()
+    challenge = bill.post("/mfa/challenge", headers, {}).json()["challengeId"]
+    bill.advance(300)
+    body = {"challengeId": challenge, "token": bill.code()["code"]}
+    assert code_of(bill.post("/mfa/challenge/validate", headers, body)) == "BDC_1356"
+
+
+@pytest.mark.parametrize("backup", [True, "true"])
+def test_the_backup_phone_is_refused(bill, backup):
+    assert bill.post("/mfa/challenge", bill.sign_in(), {"useBackup": backup}).status_code == 400
+
+
+def test_a_challenge_without_a_body_is_a_bad_request(bill):
+    assert bill.post("/mfa/challenge", bill.sign_in()).status_code == 400
+    assert bill.stats()["sms_sent"] == 0
+
+
+def test_the_sixth_text_in_a_minute_is_refused(bill):
+    headers = bill.sign_in()
+    statuses = [bill.post("/mfa/challenge", headers, {}).status_code for _ in range(6)]
+    assert statuses == [200] * 5 + [422]
+    bill.advance(60)
+    assert bill.post("/mfa/challenge", headers, {}).status_code == 200
+    assert bill.stats()["sms_sent"] == 6
+
+
+@pytest.mark.parametrize("path", ["/mfa/validate", "/mfa/setup/validate"])
+def test_a_user_without_a_phone_sets_one_up(bill, code_of, path):
+    user = bill.user("no MFA phone")
+    headers = bill.sign_in(username=user["username"], password=user["password"])
+    assert status(bill, headers) == "SETUP"
+    assert code_of(bill.post("/mfa/challenge", headers, {})) == "BDC_1354"
+    assert bill.get("/mfa/phones", headers).json() == {"results": []}
+    body = {"phone": "+14085550199", "type": "TEXT"}
+    assert bill.post("/mfa/setup", headers, {**body, "primary": False}).status_code == 400
+    setup = bill.post("/mfa/setup", headers, body).json()["setupId"]
+    answer = bill.post(path, headers, {"setupId": setup, "type": "TEXT", "token": bill.code()["code"]})
+    assert answer.json() == {"status": "SUCCESS"}
+    phones = bill.get("/mfa/phones", headers).json()["results"]
+    assert phones == [{"type": "MOBILE", "last4digits": "0199", "primary": True}]
+    assert bill.trust(headers).status_code == 200
+
+
+def test_setting_up_a_second_phone_is_blocked(bill, code_of):
+    answer = bill.post("/mfa/setup", bill.sign_in(), {"phone": "+14085550199", "type": "TEXT"})
+    assert code_of(answer) == "BDC_5324"
+
+
+def test_a_device_label_has_at_most_a_hundred_characters(bill):
+    assert bill.trust(bill.sign_in(), rememberMe=True, device="d" * 101).status_code == 400
+    assert bill.trust(bill.sign_in(), rememberMe=True, device="d" * 100).status_code == 200
+    assert bill.trust(bill.sign_in(), rememberMe=True).status_code == 400
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("off", ("DISABLED", False)), ("bypass", ("CHALLENGE", True))])
+def test_mfa_can_be_off_or_bypassed(bill, mode, expected):
+    bill.settings(mfa_mode=mode)
+    headers = bill.sign_in()
+    details = bill.get("/login/session", headers).json()
+    assert (details["mfaStatus"], details["mfaBypass"]) == expected
+    assert pay(bill, headers).status_code == 201
+    assert bill.login().json()["trusted"] is False
+    bill.settings(trusted_when_mfa_off=True)
+    assert bill.login().json()["trusted"] is True
+
+
+def test_protected_calls_need_a_trusted_session(bill):
+    headers = bill.sign_in()
+    vendor = bill.vendor(headers)
+    bank = {"nameOnAccount": "x", "accountNumber": "123456789", "routingNumber": "021000021"}
+    recurring = bill.get("/recurring-bills", headers).json()["results"][0]["id"]
+    calls = [
+        ("POST", "/payments/bulk", {"payments": []}),
+        ("POST", "/funding-accounts/banks", bank),
+        ("PATCH", f"/vendors/{vendor}/autoPay", {"enabled": True}),
+        ("PATCH", f"/recurring-bills/{recurring}", {"autoPayment": {"enabled": True}}),
+    ]
+    assert [bill.call(how, path, headers, json=body).status_code for how, path, body in calls] == [403] * 4
+    assert bill.stats()["writes"] == 0
+    bill.trust(headers)
+    assert [bill.call(how, path, headers, json=body).status_code for how, path, body in calls] == [
+        400,
+        201,
+        200,
+        200,
+    ]
+
+
+def test_the_production_list_protects_a_vendors_bank_account_too(bill):
+    headers = bill.sign_in()
+    path = f"/vendors/{bill.vendor(headers)}/bank-account"
+    body = {"nameOnAccount": "x", "accountNumber": "123456789", "routingNumber": "021000021"}
+    created = bill.post(path, headers, body)
+    assert (created.status_code, created.json()["accountNumber"]) == (201, "*****6789")
+    bill.settings(mfa_mode="production-list")
+    assert bill.post(path, headers, body).status_code == 403
+
+
+def test_the_v2_dialect_challenges_and_remembers(bill):
+    fields = bill.v2_sign_in()
+    challenge = bill.form("MFAChallenge", {"useBackup": False}, **fields)["response_data"]["challengeId"]
+    assert challenge.startswith("!")
+    data = {
+        "challengeId": challenge,
+        "token": bill.code()["code"],
+        "deviceId": "worker",
+        "machineName": "m",
+        "rememberMe": True,
+    }
+    mfa_id = bill.form("MFAAuthenticate", data, **fields)["response_data"]["mfaId"]
+    assert mfa_id.startswith("!")
+    pair = {"mfaId": mfa_id, "deviceId": "worker"}
+    assert bill.form("MFAStatus", pair, **fields)["response_data"] == {"isTrusted": True}
+    assert status(bill, bill.v2_sign_in(**pair)) == "COMPLETE"
+    assert bill.form("MFAStatus", {**pair, "deviceId": "x"}, **fields)["response_data"] == {"isTrusted": False}
+
+
+def test_the_v2_backup_phone_is_an_error_envelope(bill):
+    answer = bill.form("MFAChallenge", {"useBackup": True}, **bill.v2_sign_in())
+    assert answer["response_status"] == 1
