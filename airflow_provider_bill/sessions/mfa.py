@@ -1,0 +1,203 @@
+"""Passing MFA with a person: one text however many ask, the code checked, the device remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+from dataclasses import asdict, dataclass, replace
+from typing import Any, cast
+
+import pendulum
+from pendulum import DateTime
+
+from airflow_provider_bill.client.dialect import MfaState
+from airflow_provider_bill.client.session import BillSession
+from airflow_provider_bill.exceptions import BillMfaError, BillStoreError
+from airflow_provider_bill.sessions.manager import SessionManager
+from airflow_provider_bill.sessions.stores import Store
+from airflow_provider_bill.sessions.turns import Turns
+
+log = logging.getLogger(__name__)
+
+#: How long a code can be entered: undocumented; clients saw it end after a few minutes.
+CODE_LIFE = pendulum.duration(minutes=5)
+#: Tries that BILL leaves for one code, as clients saw it.
+TRIES = 3
+WRONG_CODE = "BDC_1355"
+#: The code or its challenge is over, so that a new text is needed.
+OVER = frozenset({"BDC_1356", "BDC_1374"})
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A code that BILL has sent and that nobody has entered yet; holds no secret.
+
+    :param challenge_id: BILL's id, of use only within its session
+    :param session: fingerprint of that session
+    :param sent_at: ISO 8601, when the text was sent
+    :param wrong: how many wrong codes were entered
+    :param texts: how many texts were sent one after the other, this one included
+    """
+
+    challenge_id: str
+    session: str
+    sent_at: str
+    wrong: int = 0
+    texts: int = 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain JSON, as XCom wants it."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: object) -> Challenge:
+        """Read what :meth:`as_dict` gave.
+
+        :raises BillMfaError: it is not such a dict
+        """
+        try:
+            challenge = cls(**value)  # type: ignore[arg-type]  # checked by the except and below
+            pendulum.parse(challenge.sent_at)
+        except (TypeError, ValueError):
+            raise BillMfaError(
+                "challenge is not what a challenge task returned",
+                advice="pass its output unchanged, as in challenge=challenge.output",
+            ) from None
+        return challenge
+
+    @property
+    def ends_at(self) -> DateTime:
+        """When its code can no longer be entered."""
+        return cast(DateTime, pendulum.parse(self.sent_at)) + CODE_LIFE
+
+
+class Mfa:
+    """Makes the shared session trusted with the help of a person.
+
+    :param manager: of the shared session
+    :param store: where the open challenge is noted, for whoever asks next
+    :param turns: lets one send a text at a time
+    """
+
+    def __init__(self, manager: SessionManager, store: Store, turns: Turns) -> None:
+        self._manager = manager
+        self._store = store
+        self._turns = turns
+        identity = manager.identity
+        self._key = f"bill_mfa_challenge__{identity.conn_id}__{identity.organization_id or 'any'}"
+
+    def trusted_days(self, session: BillSession) -> float | None:
+        """Give the days for which sessions will be trusted without a person.
+
+        :param session: as trusted as it can be made
+        :return: 0 if a person is needed now; None if there is no end, or no way to know it (MFA is off, or the
+            connection brings its own device)
+        """
+        if not session.trusted:
+            return 0.0
+        devices = self._manager.devices
+        days = devices.days_left()
+        if days is not None or devices.usable() is not None:
+            return days
+        state = self._manager.client.session_details(session).mfa
+        return None if state in (MfaState.DISABLED, MfaState.BYPASS) else 0.0
+
+    def challenge(self, session: BillSession, *, anew: bool = False) -> Challenge:
+        """Have a code sent to the user's phone, unless one is on its way already.
+
+        :param anew: send another, whatever is on its way
+        :raises BillMfaError: no phone is registered
+        """
+        before = self._open(session)
+        with self._turns.take(f"{self._key}__turn", lambda: self._fresh(session, before if anew else None)) as found:
+            if found is not None:
+                log.info("A code was sent by text at %s and can still be entered.", found.sent_at)
+                return found
+            challenge = Challenge(
+                self._manager.client.mfa_challenge(session),
+                self._fingerprint(session),
+                self._manager.clock().isoformat(),
+                texts=before.texts + 1 if anew and before else 1,
+            )
+            self._note(challenge)
+        log.info("BILL sends a code by text to the phone of the connection's user.")
+        return challenge
+
+    def validate(
+        self, session: BillSession, challenge: Challenge, code: str, *, device: str, remember: bool = True
+    ) -> None:
+        """Enter the code; the shared session is trusted afterwards, and the device is remembered.
+
+        :param code: six digits; spaces and dashes are forgiven
+        :param device: label of this installation, up to 100 characters
+        :raises BillMfaError: the code is wrong or over, or the challenge is of another session
+        """
+        if not hmac.compare_digest(challenge.session, self._fingerprint(session)):
+            raise BillMfaError(
+                "the challenge is of another session than the one in use now",
+                advice="ask for a new code",
+                code="BDC_1356",
+            )
+        sent_at = self._manager.clock()
+        try:
+            remembered = self._manager.client.mfa_validate(
+                session,
+                challenge.challenge_id,
+                code,
+                device=device,
+                machine_name="Airflow",
+                remember=remember,
+            )
+        except BillMfaError as error:
+            if error.code == WRONG_CODE:
+                challenge = replace(challenge, wrong=challenge.wrong + 1)
+                self._note(challenge)
+                raise BillMfaError(
+                    f"the MFA code is wrong; BILL leaves {max(0, TRIES - challenge.wrong)} more tries for this one",
+                    advice=error.advice,
+                    code=error.code,
+                    status=error.status,
+                ) from None
+            raise
+        if remembered is not None:
+            self._manager.devices.remember(remembered, sent_at)
+        self._manager.replace(replace(session.used(sent_at), trusted=True))
+        self._forget()
+
+    def open_challenge(self, session: BillSession, *, also_over: bool = False) -> Challenge | None:
+        """Give the challenge whose code can still be entered in this session.
+
+        :param also_over: also one whose time is over
+        """
+        challenge = self._open(session)
+        return challenge if challenge and (also_over or challenge.ends_at > self._manager.clock()) else None
+
+    def _fresh(self, session: BillSession, old: Challenge | None) -> Challenge | None:
+        challenge = self.open_challenge(session)
+        return None if old and challenge and challenge.challenge_id == old.challenge_id else challenge
+
+    def _open(self, session: BillSession) -> Challenge | None:
+        try:
+            document = json.loads(self._store.read(self._key) or "null")
+            challenge = Challenge.from_dict(document)
+        except (ValueError, BillMfaError):
+            return None
+        return challenge if challenge.session == self._fingerprint(session) else None
+
+    def _note(self, challenge: Challenge) -> None:
+        try:
+            self._store.write(self._key, json.dumps(challenge.as_dict()))
+        except BillStoreError as error:
+            log.warning("The open MFA challenge could not be noted; a retry would send another text: %s", error)
+
+    def _forget(self) -> None:
+        try:
+            self._store.delete(self._key)
+        except BillStoreError as error:
+            log.warning("The answered MFA challenge could not be forgotten: %s", error)
+
+    def _fingerprint(self, session: BillSession) -> str:
+        secret = session.session_token.encode()
+        return hmac.new(secret, b"airflow-provider-bill challenge", hashlib.sha256).hexdigest()[:24]

@@ -1,0 +1,99 @@
+"""A clock that tests move, and managers that share a store against the local BILL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pendulum
+import pytest
+
+from airflow_provider_bill.client.client import BillClient
+from airflow_provider_bill.client.credentials import credentials_from
+from airflow_provider_bill.client.environments import resolve_environment
+from airflow_provider_bill.sessions.devices import Devices
+from airflow_provider_bill.sessions.guard import Guard
+from airflow_provider_bill.sessions.identity import Identity
+from airflow_provider_bill.sessions.manager import SessionManager
+from airflow_provider_bill.sessions.stores import MemoryStore
+from airflow_provider_bill.sessions.turns import ProcessTurns
+
+
+class Clock:
+    """Gives the moment it was set to, and moves BILL's clock along with its own."""
+
+    def __init__(self, bill: Any = None) -> None:
+        self.now = pendulum.now("UTC")
+        self._bill = bill
+
+    def __call__(self) -> pendulum.DateTime:
+        return self.now
+
+    def advance(self, **duration: float) -> None:
+        passed = pendulum.duration(**duration)
+        self.now = self.now + passed
+        if self._bill is not None:
+            self._bill.post("clock", {"advance_seconds": passed.total_seconds()})
+
+
+class CountingStore(MemoryStore):
+    """A store that counts its writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes = 0
+
+    def write(self, key: str, text: str) -> None:
+        self.writes += 1
+        super().write(key, text)
+
+
+@pytest.fixture
+def clock(bill_sandbox) -> Clock:
+    return Clock(bill_sandbox)
+
+
+@pytest.fixture
+def store() -> CountingStore:
+    return CountingStore()
+
+
+@pytest.fixture
+def notes() -> MemoryStore:
+    """Where the guard and the devices keep what they know."""
+    return MemoryStore()
+
+
+@pytest.fixture
+def make_manager(bill_sandbox, clock, store, notes) -> Callable[..., SessionManager]:
+    """Make managers as so many tasks would: each with a client of its own, all with one store."""
+    seed = bill_sandbox.seed()
+
+    def make(kind: str = "v3", *, conn_id: str = "bill", fields: dict[str, str] | None = None, **kwargs: Any):
+        connection = seed["connections"][kind]
+        given = {
+            "login": connection.get("login"),
+            "password": connection.get("password"),
+            **connection["extra"],
+        }
+        credentials = credentials_from(kind, {**given, **(fields or {})})
+        environment = resolve_environment("sandbox", bill_sandbox.url)
+        secrets: list[str] = kwargs.pop("secrets", [])
+        client = BillClient(credentials, environment, clock=clock, on_secret=secrets.append)
+        identity = Identity(conn_id, credentials.organization_id, kind, environment.v3_base)
+        where = kwargs.pop("store", store)
+        guard = Guard(notes, identity, credentials, turns=ProcessTurns(), clock=clock)
+        devices = Devices(notes, identity, credentials, clock=clock, on_secret=secrets.append)
+        return SessionManager(client, where, guard, devices, identity, clock=clock, on_secret=secrets.append, **kwargs)
+
+    return make
+
+
+@pytest.fixture
+def vendors() -> Callable[[SessionManager], Any]:
+    """Read vendors through a manager, as a task would."""
+
+    def read(manager: SessionManager) -> Any:
+        return manager.run(lambda session: manager.client.request(session, "GET", "/v3/vendors", params={"max": 1}))
+
+    return read
