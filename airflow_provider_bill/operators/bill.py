@@ -1,0 +1,199 @@
+"""Sign in, sign out, and one call of BILL as tasks of a DAG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_bill.client.paths import is_read, is_v2
+from airflow_provider_bill.exceptions import BillConfigurationError
+from airflow_provider_bill.hooks.errors import airflow_errors
+from airflow_provider_bill.version_compat import AIRFLOW_V_3_3_PLUS
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_bill.hooks.bill import BillHook
+
+
+class BillLoginOperator(BaseOperator):
+    """Make sure of a live BILL session and return its handle; signs in only if there is none.
+
+    The handle holds no secret; pass it on as ``session=login.output``.
+
+    .. seealso:: https://developer.bill.com/reference/login
+
+    :param bill_conn_id: Airflow connection of type ``bill``
+    :param organization_id: BILL organization to use instead of the connection's own
+    :param store: ``variable`` shares the session with all DAGs, ``xcom`` with this DAG run only
+    """
+
+    template_fields: Sequence[str] = ("bill_conn_id", "organization_id")
+    ui_color = "#e8f4ea"
+
+    def __init__(
+        self,
+        *,
+        bill_conn_id: str = "bill_default",
+        organization_id: str | None = None,
+        store: str = "variable",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if store not in ("variable", "xcom"):
+            raise BillConfigurationError(
+                f"store is {store!r}",
+                advice="use 'variable' to share with all DAGs or 'xcom' for this run",
+            )
+        self.bill_conn_id = bill_conn_id
+        self.organization_id = organization_id
+        self.store = store
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Sign in or find the live session."""
+        from airflow_provider_bill.hooks.bill import BillHook
+
+        return BillHook(self.bill_conn_id, self.organization_id, store=self.store).sign_in()
+
+
+class _SessionOperator(BaseOperator):
+    """What the operators that use a session have in common: where they find it."""
+
+    def __init__(
+        self,
+        *,
+        session: Any = None,
+        bill_conn_id: str | None = None,
+        organization_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if session is not None and organization_id is not None:
+            raise BillConfigurationError(
+                "both session and organization_id are given",
+                advice="leave one of them out: a handle names its organization",
+            )
+        self.session = session
+        self.bill_conn_id = bill_conn_id
+        self.organization_id = organization_id
+
+    def _hook(self) -> BillHook:
+        from airflow_provider_bill.hooks.bill import BillHook
+
+        if self.session is not None:
+            return BillHook.from_handle(self.session, self.bill_conn_id)
+        return BillHook(self.bill_conn_id or BillHook.default_conn_name, self.organization_id)
+
+
+class BillLogoutOperator(_SessionOperator):
+    """End the BILL session that this DAG run opened; made to be a teardown.
+
+    .. code-block:: python
+
+        BillLogoutOperator(task_id="logout", session=login.output).as_teardown(setups=login)
+
+    A session that another run opened stays, because others may be using it. One that is over already is a success.
+
+    .. seealso:: https://developer.bill.com/reference/logout
+
+    :param session: handle of the login task; without it, the shared session of the connection
+    :param bill_conn_id: Airflow connection of type ``bill``; only needed without ``session``
+    :param organization_id: BILL organization instead of the connection's own; only without ``session``
+    :param end_shared: end the session also if another run opened it
+    """
+
+    template_fields: Sequence[str] = ("session", "bill_conn_id", "organization_id")
+    ui_color = "#f4ece8"
+
+    def __init__(self, *, end_shared: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.end_shared = end_shared
+
+    def execute(self, context: Context) -> bool:
+        """Sign out; tells whether a session was ended now."""
+        return self._hook().sign_out(only_if_opened_by_this_run=not self.end_shared)
+
+
+class BillApiOperator(_SessionOperator):
+    """Make one call of BILL, or read a whole list, and return the result.
+
+    A write is sent at most once: Airflow 3.3 remembers across retries that it was sent (``write_once.py`` tells how);
+    on older Airflow an operator that writes gets ``retries=0`` unless you give ``retries`` yourself.
+
+    .. seealso:: https://developer.bill.com/reference/api-reference-overview
+
+    :param endpoint: v3 path such as ``/v3/vendors``, or v2 path such as ``List/Vendor.json``
+    :param method: HTTP method of a v3 call
+    :param query: v3 query parameters
+    :param data: JSON body of a v3 call, or arguments of a v2 call
+    :param paginate: go through all pages and return all rows
+    :param page_size: rows a page; default and most: 100 in v3, 999 in v2
+    :param response_filter: makes the result out of BILL's answer, such as ``lambda rows: len(rows)``
+    :param session: handle of the login task; without it, the shared session of the connection
+    :param bill_conn_id: Airflow connection of type ``bill``; only needed without ``session``
+    :param organization_id: BILL organization instead of the connection's own; only without ``session``
+    """
+
+    template_fields: Sequence[str] = (
+        "session",
+        "bill_conn_id",
+        "organization_id",
+        "endpoint",
+        "method",
+        "query",
+        "data",
+    )
+    template_fields_renderers = {"query": "json", "data": "json", "session": "json"}
+    ui_color = "#e8eef4"
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        method: str = "GET",
+        query: Mapping[str, Any] | None = None,
+        data: Any = None,
+        paginate: bool = False,
+        page_size: int | None = None,
+        response_filter: Callable[[Any], Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not AIRFLOW_V_3_3_PLUS and not is_read(endpoint, method):
+            # Without a task state store nothing outlives a retry, so there must be none.
+            kwargs.setdefault("retries", 0)
+        super().__init__(**kwargs)
+        self.endpoint = endpoint
+        self.method = method
+        self.query = query
+        self.data = data
+        self.paginate = paginate
+        self.page_size = page_size
+        self.response_filter = response_filter
+
+    @airflow_errors()
+    def execute(self, context: Context) -> Any:
+        """Make the call."""
+        from airflow_provider_bill.operators.write_once import write_once
+
+        hook = self._hook()
+        if self.paginate:
+            arguments = self.data if is_v2(self.endpoint) else self.query
+            return self._filtered(list(hook.paginate(self.endpoint, arguments, page_size=self.page_size)))
+        if not hook.writes(self.endpoint, self.method):
+            return self._filtered(self._send(hook))
+        hook.session()  # A sign-in that fails leaves no note behind.
+        notes = context.get("task_state_store")
+        if notes is None:
+            return self._filtered(self._send(hook))
+        result = write_once(notes, f"{self.method} {self.endpoint}", lambda: self._send(hook))
+        return self._filtered(result)
+
+    def _send(self, hook: BillHook) -> Any:
+        if is_v2(self.endpoint):
+            return hook.call(self.endpoint, self.data)
+        return hook.request(self.method, self.endpoint, params=self.query, json=self.data)
+
+    def _filtered(self, result: Any) -> Any:
+        return result if self.response_filter is None else self.response_filter(result)

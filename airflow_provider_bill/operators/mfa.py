@@ -1,0 +1,314 @@
+"""MFA as tasks of a DAG: a person enters the code in Airflow's own page, or the DAG fetches it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import (
+    AirflowOptionalProviderFeatureException,
+    BaseOperator,
+    BaseSensorOperator,
+    Param,
+    Variable,
+    mask_secret,
+)
+
+from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
+from airflow_provider_bill.hooks.errors import airflow_errors
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_bill.hooks.bill import BillHook
+
+try:
+    from airflow.providers.standard.operators.hitl import HITLOperator
+except (ImportError, AirflowOptionalProviderFeatureException):  # Airflow before 3.1, or without that provider
+    HITLOperator = None  # type: ignore[assignment,misc]
+
+#: Near the life of a code: who answers later gets a new one anyway.
+RESPONSE_TIMEOUT = timedelta(minutes=5)
+#: Airflow redacts names with "token" in the audit log.
+FIELD = "mfa_token"
+ENTER, NEW_TEXT = "Enter the code", "Send a new text"
+
+
+class BillMfaChallengeOperator(BaseOperator):
+    """Have BILL send a code by text, unless the session is trusted or a code is on its way already.
+
+    Returns the challenge for :class:`BillMfaValidateOperator`, or None if the session is trusted.
+
+    .. seealso:: https://developer.bill.com/reference/generatechallenge
+
+    :param bill_conn_id: Airflow connection of type ``bill``
+    :param organization_id: BILL organization to use instead of the connection's own
+    :param renew_within: ask already when the remembered device is trusted for less than this
+    """
+
+    template_fields: Sequence[str] = ("bill_conn_id", "organization_id")
+    ui_color = "#efe8f4"
+
+    def __init__(
+        self,
+        *,
+        bill_conn_id: str = "bill_default",
+        organization_id: str | None = None,
+        renew_within: timedelta = timedelta(0),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bill_conn_id = bill_conn_id
+        self.organization_id = organization_id
+        self.renew_within = renew_within
+
+    def execute(self, context: Context) -> dict[str, Any] | None:
+        """Send the text, if one is needed."""
+        hook = _hook(self.bill_conn_id, self.organization_id)
+        if _is_trusted(hook, self.renew_within):
+            self.log.info("The BILL session is trusted; no code is needed.")
+            return None
+        return hook.mfa_challenge().as_dict()
+
+
+class BillMfaValidateOperator(BaseSensorOperator):
+    """Wait for the code, enter it, and make the shared session trusted.
+
+    A sensor, so that waiting for the code holds no worker (``mode="reschedule"``). The code is stored nowhere.
+
+    .. seealso:: https://developer.bill.com/reference/validatechallenge
+
+    :param challenge: what :class:`BillMfaChallengeOperator` returned; None succeeds at once
+    :param code_source: where the code comes from: a callable that takes the context and gives the code or None; a
+        template with ``{{ }}``; or the key of a Variable, which is deleted once it was read. Nothing, or an empty
+        text, means "not yet"
+    :param bill_conn_id: Airflow connection of type ``bill``
+    :param organization_id: BILL organization to use instead of the connection's own
+    :param remember: whether the device is trusted for 30 days, or only this session
+    :param device: label of this installation at BILL, up to 100 characters; default: ``airflow-<connection>``
+    """
+
+    # Not code_source: Airflow stores rendered fields.
+    template_fields: Sequence[str] = ("challenge", "bill_conn_id", "organization_id")
+    ui_color = "#efe8f4"
+
+    def __init__(
+        self,
+        *,
+        challenge: Any,
+        code_source: str | Callable[[Any], str | None],
+        bill_conn_id: str = "bill_default",
+        organization_id: str | None = None,
+        remember: bool = True,
+        device: str = "",
+        mode: str = "reschedule",
+        poke_interval: float = 15,
+        timeout: float = RESPONSE_TIMEOUT.total_seconds(),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(mode=mode, poke_interval=poke_interval, timeout=timeout, **kwargs)
+        self.challenge = challenge
+        self.code_source = code_source
+        self.bill_conn_id = bill_conn_id
+        self.organization_id = organization_id
+        self.remember = remember
+        self.device = device
+
+    @airflow_errors()
+    def poke(self, context: Context) -> bool:
+        """Look for the code, and enter it once it is there."""
+        from airflow_provider_bill.sessions.mfa import WRONG_CODE, Challenge
+
+        if self.challenge is None:
+            return True
+        challenge = Challenge.from_dict(self.challenge)
+        code = self._code(context)
+        if not code:
+            return False
+        mask_secret(code)
+        hook = _hook(self.bill_conn_id, self.organization_id)
+        try:
+            hook.mfa_validate(challenge, code, device=self.device, remember=self.remember)
+        except BillMfaError as error:
+            # Only a Variable can hold another code at the next look.
+            if error.code not in (None, WRONG_CODE) or callable(self.code_source) or "{{" in self.code_source:
+                raise
+            self.log.warning("%s; waiting for another code in Variable %r.", error, self.code_source)
+            return False
+        return True
+
+    def _code(self, context: Context) -> str:
+        source = self.code_source
+        if callable(source):
+            code = source(context)
+        elif "{{" in source:
+            code = self.render_template(source, context)
+        else:
+            # Positional: the default's name differs between Airflow 2 and 3.
+            code = Variable.get(source, None)
+            if code:
+                mask_secret(code)
+                Variable.delete(source)
+        return str(code or "").strip()
+
+
+if HITLOperator is None:
+
+    class BillMfaOperator(BaseOperator):
+        """Stands for the operator where Airflow has no Human-in-the-loop."""
+
+        def __init__(self, **kwargs: Any) -> None:
+            raise BillConfigurationError(
+                "BillMfaOperator needs Airflow 3.1 or newer and apache-airflow-providers-standard",
+                advice="install airflow-provider-bill[hitl] there, or use BillMfaChallengeOperator and "
+                "BillMfaValidateOperator",
+            )
+
+else:
+
+    class BillMfaOperator(HITLOperator):  # type: ignore[no-redef]
+        """Make the shared BILL session trusted; a person enters the code in Airflow's "Required actions".
+
+        Succeeds at once, without a text, if the session is trusted or a remembered device can make it so. Else a code
+        goes to the phone, and the task waits without a worker slot for a person to enter it. The session is trusted
+        afterwards, and for 30 days all later ones. Returns who entered the code, and for how many days trust will last.
+
+        The code reaches no XCom, no log, no rendered field and no audit log, and is removed from the answered form.
+
+        .. seealso:: https://developer.bill.com/reference/validatechallenge
+
+        :param bill_conn_id: Airflow connection of type ``bill``
+        :param organization_id: BILL organization to use instead of the connection's own
+        :param renew_within: ask already when the remembered device is trusted for less than this
+        :param remember: whether the device is trusted for 30 days, or only this session
+        :param device: label of this installation at BILL, up to 100 characters; default: ``airflow-<connection>``
+        :param max_texts: texts sent at most before giving up; each costs a person's patience
+        :param assigned_users: who may enter the code; default: everybody who may answer
+        :param notifiers: Airflow notifiers, called when a code is asked for
+        :param response_timeout: how long to wait for the code; default 5 minutes, the life of a code
+        """
+
+        template_fields: Collection[str] = ("subject", "body", "bill_conn_id", "organization_id")
+        ui_color = "#efe8f4"
+
+        def __init__(
+            self,
+            *,
+            bill_conn_id: str = "bill_default",
+            organization_id: str | None = None,
+            renew_within: timedelta = timedelta(0),
+            remember: bool = True,
+            device: str = "",
+            max_texts: int = 3,
+            subject: str = "BILL asks for the code it has sent by text",
+            body: str | None = None,
+            response_timeout: timedelta | None = RESPONSE_TIMEOUT,
+            **kwargs: Any,
+        ) -> None:
+            super().__init__(
+                subject=subject,
+                body=body
+                or f"Connection **{bill_conn_id}**: enter the six digits that BILL has just sent to the phone of its "
+                "user. If this form comes back, the code was wrong or too old: enter the one from the newest text. "
+                "The task's log says more.",
+                options=[ENTER, NEW_TEXT],
+                params={FIELD: Param("", type="string", format="password", title="Six digits from the text message")},
+                response_timeout=response_timeout,
+                **kwargs,
+            )
+            self.bill_conn_id = bill_conn_id
+            self.organization_id = organization_id
+            self.renew_within = renew_within
+            self.remember = remember
+            self.device = device
+            self.max_texts = max_texts
+
+        @airflow_errors()
+        def execute(self, context: Context) -> dict[str, Any]:
+            """Make the session trusted without a person, or ask for one."""
+            hook = _hook(self.bill_conn_id, self.organization_id)
+            if _is_trusted(hook, self.renew_within):
+                self.log.info("The BILL session is trusted; no code is needed.")
+                return self._result(hook, None)
+            hook.mfa_challenge()
+            return self._ask(context)
+
+        @airflow_errors()
+        def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+            """Enter what the person has entered; ask again if it was wrong."""
+            if event.get("error_type") == "timeout":
+                raise BillMfaError(
+                    f"nobody entered the MFA code within {self.response_timeout}",
+                    advice="clear the task to have a new code sent, while somebody has the phone at hand",
+                )
+            if "error" in event:
+                raise BillMfaError("asking for the MFA code failed in Airflow", advice="clear the task")
+            code = str((event.get("params_input") or {}).get(FIELD) or "")
+            if code:
+                mask_secret(code)
+            hook = _hook(self.bill_conn_id, self.organization_id)
+            if _is_trusted(hook, self.renew_within):  # Another DAG's task was quicker.
+                return self._result(hook, None)
+            if NEW_TEXT in (event.get("chosen_options") or ()):
+                return self._ask_with_new_text(hook, context, "a new text was asked for")
+            return self._enter(hook, context, code, event)
+
+        def _enter(self, hook: BillHook, context: Context, code: str, event: dict[str, Any]) -> dict[str, Any]:
+            from airflow_provider_bill.sessions.mfa import OVER, WRONG_CODE
+
+            challenge = hook.open_mfa_challenge()
+            if challenge is None:
+                return self._ask_with_new_text(hook, context, "the code is too old")
+            try:
+                hook.mfa_validate(challenge, code, device=self.device, remember=self.remember)
+            except BillMfaError as error:
+                if error.code in OVER:
+                    return self._ask_with_new_text(hook, context, str(error))
+                if error.code in (None, WRONG_CODE):
+                    self.log.warning("%s", error)
+                    return self._ask(context)
+                raise
+            finally:
+                self._erase_answer(context)
+            return self._result(hook, event.get("responded_by_user"))
+
+        def _ask_with_new_text(self, hook: BillHook, context: Context, why: str) -> dict[str, Any]:
+            challenge = hook.open_mfa_challenge(also_over=True)
+            texts = 1 if challenge is None else challenge.texts
+            if texts >= self.max_texts:
+                raise BillMfaError(
+                    f"{texts} texts were sent and no code was entered in time ({why})",
+                    advice="clear the task while somebody has the phone at hand",
+                )
+            self.log.warning("%s; sending a new text.", why)
+            hook.mfa_challenge(anew=True)
+            return self._ask(context)
+
+        def _ask(self, context: Context) -> dict[str, Any]:
+            # Parks the task by raising; this is HITLOperator's own asking.
+            super().execute(context)
+            raise AssertionError("HITLOperator.execute does not return")
+
+        def _erase_answer(self, context: Context) -> None:
+            from airflow.sdk.execution_time.hitl import upsert_hitl_detail
+
+            try:
+                # Asking anew removes the answer, and with it the code, from the database.
+                upsert_hitl_detail(ti_id=context["task_instance"].id, options=self.options, subject=self.subject)
+            except Exception as error:
+                self.log.info("The used code could not be removed from the answered form (%s).", type(error).__name__)
+
+        def _result(self, hook: BillHook, user: Any) -> dict[str, Any]:
+            return {"trusted": True, "trusted_days": hook.trusted_days(), "entered_by": user}
+
+
+def _hook(bill_conn_id: str, organization_id: str | None) -> BillHook:
+    from airflow_provider_bill.hooks.bill import BillHook
+
+    return BillHook(bill_conn_id, organization_id, store="variable")
+
+
+def _is_trusted(hook: BillHook, renew_within: timedelta) -> bool:
+    days = hook.trusted_days()
+    return days is None or days > renew_within.total_seconds() / 86400

@@ -1,0 +1,212 @@
+"""``BillHook`` outside a task: the session stays in this process."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_bill.exceptions import (
+    BillConfigurationError,
+    BillHandleError,
+    BillSignInRefusedError,
+)
+from airflow_provider_bill.hooks.bill import BillHook
+
+
+def test_two_hooks_of_a_connection_share_one_session(connect, bill_sandbox):
+    connect("v3")
+    assert BillHook().request("GET", "/v3/vendors", params={"max": 2})["results"]
+    assert BillHook().request("GET", "/v3/bills", params={"max": 2})["results"]
+    assert bill_sandbox.stats()["sign_ins"] == 1
+
+
+def test_outside_a_task_one_line_says_that_the_session_stays_here(connect, caplog):
+    connect("v3")
+    caplog.set_level("INFO")
+    hook = BillHook()
+    hook.session()
+    hook.session()
+    assert caplog.text.count("kept in this process only") == 1
+
+
+@pytest.mark.parametrize("kind", ["v3", "console", "sync_token", "partner", "oauth"])
+def test_all_pages_of_a_v3_list_come_one_after_the_other(kind, connect):
+    connect(kind)
+    rows = list(BillHook().paginate("/v3/vendors", {"sort": "createdTime:asc"}))
+    assert len(rows) == len({row["id"] for row in rows})
+    assert (len(rows) > 250) == (kind != "console")
+
+
+@pytest.mark.parametrize("kind", ["v2", "v3", "sync_token"])
+def test_all_pages_of_a_v2_list_come_one_after_the_other(kind, connect):
+    connect(kind)
+    rows = list(BillHook().paginate("List/Vendor.json", page_size=100))
+    assert len({row["id"] for row in rows}) == len(rows) > 250
+
+
+def test_a_spend_token_reads_spend_lists_only(connect, bill_sandbox):
+    connect("spend_token")
+    assert list(BillHook().paginate("/v3/spend/transactions"))
+    before = bill_sandbox.stats()["requests"]
+    with pytest.raises(BillConfigurationError, match="spend"):
+        BillHook().request("GET", "/v3/vendors")
+    assert bill_sandbox.stats()["requests"] == before
+
+
+@pytest.mark.parametrize("kind", ["v3", "v2", "console", "sync_token", "partner", "oauth", "spend_token"])
+def test_the_connection_test_signs_in_and_out_once_and_stores_nothing(kind, connect, bill_sandbox):
+    connect(kind)
+    worked, message = BillHook().test_connection()
+    assert worked, message
+    stats = bill_sandbox.stats()
+    assert stats["sign_ins"] == {"partner": 2, "spend_token": 0}.get(kind, 1)
+    assert stats["sms_sent"] == 0
+    assert BillHook().look() is None
+
+
+def test_the_connection_test_tells_why_it_failed_and_names_no_secret(connect):
+    connect("v3", password="the wrong password")
+    worked, message = BillHook().test_connection()
+    assert not worked
+    assert "BDC_1101" in message
+    assert "the wrong password" not in message
+
+
+def test_signing_out_ends_the_session_and_a_second_time_does_nothing(connect, bill_sandbox):
+    connect("v3")
+    BillHook().sign_in()
+    assert BillHook().sign_out() is True
+    assert BillHook().sign_out() is False
+    stats = bill_sandbox.stats()
+    assert (stats["sign_outs"], stats["open_sessions"]) == (1, 0)
+
+
+def test_signing_out_of_a_session_that_bill_ended_is_a_success(connect, bill_sandbox):
+    connect("v3")
+    BillHook().sign_in()
+    bill_sandbox.post("sessions/expire")
+    assert BillHook().sign_out() is False
+    assert BillHook().look() is None
+
+
+def test_a_handle_leads_another_hook_to_the_session_and_holds_no_secret(connect, bill_sandbox):
+    secrets = connect("v3")
+    handle = BillHook().sign_in()
+    token = BillHook().session().session_token
+    text = json.dumps(handle)
+    assert not [secret for secret in (*secrets, token) if secret in text]
+    assert BillHook.from_handle(handle).session().session_token == token
+    assert bill_sandbox.stats()["sign_ins"] == 1
+
+
+def test_a_handle_of_another_connection_is_refused(connect):
+    connect("v3")
+    handle = BillHook().sign_in()
+    with pytest.raises(BillHandleError, match="'bill_default', not of 'other'"):
+        BillHook.from_handle(handle, bill_conn_id="other")
+
+
+def test_a_handle_older_than_the_connection_is_refused(connect):
+    connect("v3")
+    handle = BillHook().sign_in()
+    connect("oauth")
+    with pytest.raises(BillHandleError, match="run the login task again"):
+        BillHook.from_handle(handle)
+
+
+def test_what_must_not_be_retried_is_told_so_to_airflow_and_stays_what_it_was(connect):
+    connect("v3", password="the wrong password")
+    with pytest.raises(BillSignInRefusedError) as caught:
+        BillHook().session()
+    assert isinstance(caught.value, AirflowFailException)
+    assert caught.value.code == "BDC_1101"
+
+
+def test_a_refused_password_is_not_sent_again_until_it_is_corrected(connect, bill_sandbox):
+    connect("v3", password="the wrong password")
+    for _ in range(3):
+        with pytest.raises(BillSignInRefusedError, match="BDC_1101"):
+            BillHook().session()
+    assert bill_sandbox.stats()["refused_sign_ins"] == 1
+    connect("v3")
+    BillHook().session()
+    assert bill_sandbox.stats()["sign_ins"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "named"),
+    [
+        ("v3", {"developer_api_key": ""}, "developer_api_key"),
+        ("v3", {"developer_api_key": "   "}, "developer_api_key"),
+        ("v3", {"organization_id": None}, "organization_id"),
+        ("v3", {"login": ""}, "login"),
+        ("v3", {"password": ""}, "password"),
+        ("console", {"password": ""}, "Console API token"),
+        ("partner", {"app_api_key": ""}, "app_api_key"),
+        ("partner", {"partner_user_id": ""}, "partner_user_id"),
+        ("oauth", {"password": ""}, "client secret"),
+        ("spend_token", {"password": ""}, "API token"),
+        ("v3", {"sign_in": "v4"}, "v3, v2, console, sync_token, partner, oauth, spend_token"),
+        ("v3", {"environment": "prod"}, "sandbox, production"),
+        ("v3", {"device": "airflow"}, "remembered_device_token"),
+        ("v3", {"remembered_device_token": "abc"}, "device"),
+        ("sync_token", {"device": "airflow", "remembered_device_token": "abc"}, "MFA"),
+        ("v3", {"host": "http://bill.example.com"}, "https"),
+        ("v3", {"host": "https://gateway.bill.com"}, "gateway.stage.bill.com"),
+        ("v3", {"host": "https://gateway.prod.bill.com"}, "environment"),
+        ("v3", {"extra": "not json"}, "extra"),
+        ("v3", {"extra": "[1]"}, "extra"),
+    ],
+)
+def test_a_connection_that_cannot_work_is_refused_before_anything_is_sent(kind, changes, named, connect, bill_sandbox):
+    connect(kind, **changes)
+    with pytest.raises(BillConfigurationError) as caught:
+        BillHook().session()
+    assert named in str(caught.value)
+    assert bill_sandbox.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("spelling", ["developer_api_key", "devKey", "dev_key", "developer_key"])
+def test_the_developer_key_is_read_under_each_of_its_spellings(spelling, connect, bill_sandbox):
+    connect("v3", rename={"developer_api_key": spelling})
+    BillHook().session()
+    assert bill_sandbox.stats()["sign_ins"] == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda hook: hook.request("GET", "List/Vendor.json"), "call"),
+        (lambda hook: hook.call("/v3/vendors"), "request"),
+        (
+            lambda hook: hook.request("GET", "https://gateway.prod.bill.com/connect/v3/vendors"),
+            "full address",
+        ),
+        (lambda hook: hook.request("GET", "/v3/vendors?max=5"), "query"),
+        (lambda hook: list(hook.paginate("vendors")), "/v3/"),
+    ],
+)
+def test_a_path_of_the_wrong_dialect_is_refused_before_anything_is_sent(call, named, connect, bill_sandbox):
+    connect("v3")
+    with pytest.raises(BillConfigurationError) as caught:
+        call(BillHook())
+    assert named in str(caught.value)
+    assert bill_sandbox.stats()["requests"] == 0
+
+
+def test_an_organization_that_the_key_cannot_enter_is_passed_on_with_bills_code(connect, bill_sandbox):
+    connect("v3")
+    with pytest.raises(BillSignInRefusedError, match="BDC_11"):
+        BillHook(organization_id="00801XXX000100000000").session()
+    assert BillHook(organization_id="00801XXX000100000000").look() is None
+
+
+def test_an_unknown_store_is_refused_by_name():
+    with pytest.raises(BillConfigurationError, match="'variable', 'xcom' or 'memory'"):
+        BillHook(store="redis")
+
+
+def test_a_hook_reads_nothing_before_it_is_used():
+    BillHook("there_is_no_such_connection")
