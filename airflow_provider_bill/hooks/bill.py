@@ -249,6 +249,14 @@ class BillHook(BaseHook):
         return self._mfa.trusted_days(manager.make_trusted(manager.acquire()))
 
     @airflow_errors()
+    def check_mfa(self) -> None:
+        """Raise if BILL lets no session of this connection pass MFA; calls nobody.
+
+        :raises BillConfigurationError: this kind of sign-in knows no MFA
+        """
+        self._manager.client.check_mfa()
+
+    @airflow_errors()
     def mfa_challenge(self, *, anew: bool = False) -> Challenge:
         """Have a code sent by text to the phone of the connection's user, unless one is on its way already.
 

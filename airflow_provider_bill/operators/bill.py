@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from airflow_provider_bill.hooks.bill import BillHook
 
 
+log = logging.getLogger(__name__)
+
+
 class BillLoginOperator(BaseOperator):
     """Make sure of a live BILL session and return its handle; signs in only if there is none.
 
@@ -28,6 +33,7 @@ class BillLoginOperator(BaseOperator):
     :param bill_conn_id: Airflow connection of type ``bill``
     :param organization_id: BILL organization to use instead of the connection's own
     :param store: ``variable`` shares the session with all DAGs, ``xcom`` with this DAG run only
+    :param require_trusted: fail if the session has not passed MFA and no remembered device can make it so
     """
 
     template_fields: Sequence[str] = ("bill_conn_id", "organization_id")
@@ -39,6 +45,7 @@ class BillLoginOperator(BaseOperator):
         bill_conn_id: str = "bill_default",
         organization_id: str | None = None,
         store: str = "variable",
+        require_trusted: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -50,12 +57,66 @@ class BillLoginOperator(BaseOperator):
         self.bill_conn_id = bill_conn_id
         self.organization_id = organization_id
         self.store = store
+        self.require_trusted = require_trusted
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Sign in or find the live session."""
         from airflow_provider_bill.hooks.bill import BillHook
 
-        return BillHook(self.bill_conn_id, self.organization_id, store=self.store).sign_in()
+        return BillHook(
+            self.bill_conn_id, self.organization_id, store=self.store, require_trusted=self.require_trusted
+        ).sign_in()
+
+
+class BillSessionWarmupOperator(BaseOperator):
+    """Keep the shared session alive, and tell in time when a person will be asked for an MFA code.
+
+    Asks BILL about the session, which keeps it alive; signs in only if there is none. Returns ``session`` (its handle),
+    ``trusted``, ``trusted_days`` (None: no end, or not known) and ``needs_mfa``, which should lead to a
+    ``BillMfaOperator``.
+
+    .. seealso:: https://developer.bill.com/reference/getsessioninfo
+
+    :param bill_conn_id: Airflow connection of type ``bill``
+    :param organization_id: BILL organization to use instead of the connection's own
+    :param renew_within: ``needs_mfa`` is true when sessions will be trusted for less than this; None where nobody
+        needs trusted sessions
+    :param notifiers: Airflow notifiers, called when ``needs_mfa`` is true
+    """
+
+    template_fields: Sequence[str] = ("bill_conn_id", "organization_id")
+    ui_color = "#e8f4ea"
+
+    def __init__(
+        self,
+        *,
+        bill_conn_id: str = "bill_default",
+        organization_id: str | None = None,
+        renew_within: timedelta | None = timedelta(days=5),
+        notifiers: Sequence[Callable[[Context], Any]] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bill_conn_id = bill_conn_id
+        self.organization_id = organization_id
+        self.renew_within = renew_within
+        self.notifiers = notifiers
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Keep the session alive."""
+        from airflow_provider_bill.hooks.bill import BillHook
+
+        found = BillHook(self.bill_conn_id, self.organization_id, store="variable").keep_alive()
+        days = found["trusted_days"]
+        needs_mfa = self.renew_within is not None and days is not None and days <= self.renew_within / timedelta(days=1)
+        if days is not None:
+            log.log(
+                logging.WARNING if needs_mfa else logging.INFO, "BILL sessions are trusted for %.1f more days.", days
+            )
+        if needs_mfa:
+            for notifier in self.notifiers:
+                notifier(context)
+        return {**found, "needs_mfa": needs_mfa}
 
 
 class _SessionOperator(BaseOperator):
@@ -67,6 +128,7 @@ class _SessionOperator(BaseOperator):
         session: Any = None,
         bill_conn_id: str | None = None,
         organization_id: str | None = None,
+        require_trusted: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -78,13 +140,15 @@ class _SessionOperator(BaseOperator):
         self.session = session
         self.bill_conn_id = bill_conn_id
         self.organization_id = organization_id
+        self.require_trusted = require_trusted
 
     def _hook(self) -> BillHook:
         from airflow_provider_bill.hooks.bill import BillHook
 
         if self.session is not None:
-            return BillHook.from_handle(self.session, self.bill_conn_id)
-        return BillHook(self.bill_conn_id or BillHook.default_conn_name, self.organization_id)
+            return BillHook.from_handle(self.session, self.bill_conn_id, require_trusted=self.require_trusted)
+        conn_id = self.bill_conn_id or BillHook.default_conn_name
+        return BillHook(conn_id, self.organization_id, require_trusted=self.require_trusted)
 
 
 class BillLogoutOperator(_SessionOperator):
@@ -130,6 +194,7 @@ class BillApiOperator(_SessionOperator):
     :param data: JSON body of a v3 call, or arguments of a v2 call
     :param paginate: go through all pages and return all rows
     :param page_size: rows a page; default and most: 100 in v3, 999 in v2
+    :param require_trusted: use only a session that has passed MFA; calls that move money look for one by themselves
     :param response_filter: makes the result out of BILL's answer, such as ``lambda rows: len(rows)``
     :param session: handle of the login task; without it, the shared session of the connection
     :param bill_conn_id: Airflow connection of type ``bill``; only needed without ``session``

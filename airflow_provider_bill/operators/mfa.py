@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from airflow.providers.common.compat.sdk import (
     mask_secret,
 )
 
-from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
+from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillMfaError
 from airflow_provider_bill.hooks.errors import airflow_errors
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ try:
     from airflow.providers.standard.operators.hitl import HITLOperator
 except (ImportError, AirflowOptionalProviderFeatureException):  # Airflow before 3.1, or without that provider
     HITLOperator = None  # type: ignore[assignment,misc]
+
+log = logging.getLogger(__name__)
 
 #: Near the life of a code: who answers later gets a new one anyway.
 RESPONSE_TIMEOUT = timedelta(minutes=5)
@@ -67,7 +70,7 @@ class BillMfaChallengeOperator(BaseOperator):
         """Send the text, if one is needed."""
         hook = _hook(self.bill_conn_id, self.organization_id)
         if _is_trusted(hook, self.renew_within):
-            self.log.info("The BILL session is trusted; no code is needed.")
+            log.info("The BILL session is trusted; no code is needed.")
             return None
         return hook.mfa_challenge().as_dict()
 
@@ -134,7 +137,7 @@ class BillMfaValidateOperator(BaseSensorOperator):
             # Only a Variable can hold another code at the next look.
             if error.code not in (None, WRONG_CODE) or callable(self.code_source) or "{{" in self.code_source:
                 raise
-            self.log.warning("%s; waiting for another code in Variable %r.", error, self.code_source)
+            log.warning("%s; waiting for another code in Variable %r.", error, self.code_source)
             return False
         return True
 
@@ -206,6 +209,10 @@ else:
             response_timeout: timedelta | None = RESPONSE_TIMEOUT,
             **kwargs: Any,
         ) -> None:
+            # Airflow hands a DAG's params to its operators; here they are the fields of the form.
+            kwargs["params"] = {
+                FIELD: Param("", type="string", format="password", title="Six digits from the text message")
+            }
             super().__init__(
                 subject=subject,
                 body=body
@@ -213,7 +220,6 @@ else:
                 "user. If this form comes back, the code was wrong or too old: enter the one from the newest text. "
                 "The task's log says more.",
                 options=[ENTER, NEW_TEXT],
-                params={FIELD: Param("", type="string", format="password", title="Six digits from the text message")},
                 response_timeout=response_timeout,
                 **kwargs,
             )
@@ -229,7 +235,7 @@ else:
             """Make the session trusted without a person, or ask for one."""
             hook = _hook(self.bill_conn_id, self.organization_id)
             if _is_trusted(hook, self.renew_within):
-                self.log.info("The BILL session is trusted; no code is needed.")
+                log.info("The BILL session is trusted; no code is needed.")
                 return self._result(hook, None)
             hook.mfa_challenge()
             return self._ask(context)
@@ -247,6 +253,15 @@ else:
             code = str((event.get("params_input") or {}).get(FIELD) or "")
             if code:
                 mask_secret(code)
+            try:
+                result = self._take_answer(context, code, event)
+            except BillError:
+                self._erase_answer(context)
+                raise
+            self._erase_answer(context)
+            return result
+
+        def _take_answer(self, context: Context, code: str, event: dict[str, Any]) -> dict[str, Any]:
             hook = _hook(self.bill_conn_id, self.organization_id)
             if _is_trusted(hook, self.renew_within):  # Another DAG's task was quicker.
                 return self._result(hook, None)
@@ -266,11 +281,9 @@ else:
                 if error.code in OVER:
                     return self._ask_with_new_text(hook, context, str(error))
                 if error.code in (None, WRONG_CODE):
-                    self.log.warning("%s", error)
+                    log.warning("%s", error)
                     return self._ask(context)
                 raise
-            finally:
-                self._erase_answer(context)
             return self._result(hook, event.get("responded_by_user"))
 
         def _ask_with_new_text(self, hook: BillHook, context: Context, why: str) -> dict[str, Any]:
@@ -281,7 +294,7 @@ else:
                     f"{texts} texts were sent and no code was entered in time ({why})",
                     advice="clear the task while somebody has the phone at hand",
                 )
-            self.log.warning("%s; sending a new text.", why)
+            log.warning("%s; sending a new text.", why)
             hook.mfa_challenge(anew=True)
             return self._ask(context)
 
@@ -295,9 +308,17 @@ else:
 
             try:
                 # Asking anew removes the answer, and with it the code, from the database.
-                upsert_hitl_detail(ti_id=context["task_instance"].id, options=self.options, subject=self.subject)
+                upsert_hitl_detail(
+                    ti_id=context["task_instance"].id,
+                    options=self.options,
+                    subject=self.subject,
+                    body=self.body,
+                    params=self.serialized_params,
+                    assigned_users=self.assigned_users,
+                )
             except Exception as error:
-                self.log.info("The used code could not be removed from the answered form (%s).", type(error).__name__)
+                # The error's own text can quote the answer.
+                log.warning("The code could not be removed from the answered form (%s).", type(error).__name__)
 
         def _result(self, hook: BillHook, user: Any) -> dict[str, Any]:
             return {"trusted": True, "trusted_days": hook.trusted_days(), "entered_by": user}
@@ -310,5 +331,6 @@ def _hook(bill_conn_id: str, organization_id: str | None) -> BillHook:
 
 
 def _is_trusted(hook: BillHook, renew_within: timedelta) -> bool:
+    hook.check_mfa()
     days = hook.trusted_days()
-    return days is None or days > renew_within.total_seconds() / 86400
+    return days is None or days > renew_within / timedelta(days=1)

@@ -93,8 +93,10 @@ class Mfa:
 
         :param session: as trusted as it can be made
         :return: 0 if a person is needed now; None if there is no end, or no way to know it (MFA is off, or the
-            connection brings its own device)
+            connection brings its own device, or its kind of sign-in knows no MFA)
         """
+        if not self._manager.client.credentials.mfa:
+            return None
         if not session.trusted:
             return 0.0
         devices = self._manager.devices

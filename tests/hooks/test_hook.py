@@ -156,8 +156,6 @@ def test_a_refused_password_is_not_sent_again_until_it_is_corrected(connect, bil
         ("v3", {"host": "http://bill.example.com"}, "https"),
         ("v3", {"host": "https://gateway.bill.com"}, "gateway.stage.bill.com"),
         ("v3", {"host": "https://gateway.prod.bill.com"}, "environment"),
-        ("v3", {"extra": "not json"}, "extra"),
-        ("v3", {"extra": "[1]"}, "extra"),
     ],
 )
 def test_a_connection_that_cannot_work_is_refused_before_anything_is_sent(kind, changes, named, connect, bill_sandbox):

@@ -11,7 +11,7 @@ with DAG("harness_plain", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=
     @task
     def show() -> dict[str, int]:
         """Print what must be masked."""
-        print("the password is", BaseHook.get_connection("bill_default").password)
+        print("the password is", BaseHook.get_connection("harness_plain").password)
         Variable.set("harness_plain", "kept")
         return {"number": get_current_context()["dag_run"].conf["number"]}
 

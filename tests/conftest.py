@@ -1,0 +1,116 @@
+"""Fixtures for every test. Airflow's home is set here, before anything imports Airflow."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="bill-tests-"))
+
+
+def _isolate_airflow() -> None:
+    """Give the in-process Airflow an empty home, whatever the caller's environment says."""
+    for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
+        del os.environ[name]
+    (AIRFLOW_HOME / "dags").mkdir()
+    os.environ.update(
+        {
+            "AIRFLOW_HOME": str(AIRFLOW_HOME),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(AIRFLOW_HOME / "dags"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
+            "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME}/airflow.db",
+            "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        }
+    )
+
+
+_isolate_airflow()
+
+from dev.dag_runner import DagResult, forget_variables, migrate, run_dag_in_process  # noqa: E402
+from dev.processes import interrupt_on_sigterm  # noqa: E402
+from dev.sandbox_process import SandboxProcess  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def pytest_configure() -> None:
+    """Stop servers also when the test run is told to end."""
+    interrupt_on_sigterm()
+
+
+def pytest_unconfigure() -> None:
+    """Leave no temporary home behind."""
+    shutil.rmtree(AIRFLOW_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[SandboxProcess]:
+    """One `bill-sandbox` process for the whole test run; tests take `bill_sandbox`."""
+    with SandboxProcess() as process:
+        yield process
+
+
+@pytest.fixture
+def bill_sandbox(sandbox: SandboxProcess) -> SandboxProcess:
+    """The local BILL, back in its seeded state."""
+    sandbox.reset()
+    return sandbox
+
+
+@pytest.fixture(scope="session")
+def airflow_db() -> Path:
+    """Airflow's home with a migrated metadata database, for this process."""
+    migrate()
+    return AIRFLOW_HOME
+
+
+@pytest.fixture
+def run_dag(airflow_db: Path) -> Callable[..., DagResult]:
+    """Run a DAG object in this process: `run_dag(dag, conf={...}) -> DagResult`; no Variables at first."""
+    forget_variables()
+
+    def run(dag: Any, conf: dict[str, Any] | None = None) -> DagResult:
+        return run_dag_in_process(dag, conf)
+
+    return run
+
+
+@pytest.fixture
+def connect(bill_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Set up an Airflow connection to the local BILL: `connect(kind, conn_id=..., **changes) -> its secrets`.
+
+    Changes go to the connection's own fields, or else to its extra; `rename` renames extras.
+    """
+    from airflow_provider_bill.sessions import stores
+
+    connections = bill_sandbox.seed()["connections"]
+    monkeypatch.setattr(stores, "PROCESS_MEMORY", stores.MemoryStore())
+
+    def set_up(
+        kind: str = "v3", conn_id: str = "bill_default", rename: dict[str, str] | None = None, **changes: Any
+    ) -> list[str]:
+        connection = json.loads(json.dumps(connections[kind]))
+        extra = connection.setdefault("extra", {})
+        for name, value in changes.items():
+            target = connection if name in ("host", "login", "password", "extra") else extra
+            target[name] = value
+        if isinstance(connection["extra"], dict):
+            for old, new in (rename or {}).items():
+                extra[new] = extra.pop(old)
+            connection["extra"] = json.dumps(extra)
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+        secrets = [connection.get("password"), extra.get("developer_api_key"), extra.get("app_api_key")]
+        return [secret for secret in secrets if secret]
+
+    return set_up

@@ -1,0 +1,59 @@
+"""Nothing that a service started outlives it, and waiting has a limit."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+
+import psutil
+import pytest
+
+from dev.processes import Service, stop_services, wait_until
+
+# Like Airflow's task runner: a child in a process group of its own, here also deaf to SIGTERM.
+PARENT = """
+import os, signal, time
+if os.fork() == 0:
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("child", os.getpid(), flush=True)
+    time.sleep(600)
+{then}
+"""
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a parent and its child: `start(then) -> (service, process id of the child)`."""
+    services: list[Service] = []
+
+    def run(then: str) -> tuple[Service, int]:
+        command = [sys.executable, "-c", PARENT.format(then=then)]
+        service = Service("parent", command, os.environ, tmp_path / "log")
+        services.append(service)
+        found = wait_until(lambda: re.search(r"child (\d+)\n", service.log_file.read_text()), 20, "the child")
+        return service, int(found.group(1))
+
+    yield run
+    stop_services(services, grace=0)
+
+
+def test_stopping_ends_children_in_their_own_process_group(start):
+    service, child = start("time.sleep(600)")
+    assert child in service.members()
+    stop_services([service], grace=5)
+    wait_until(lambda: not psutil.pid_exists(child), 20, "the child to end")
+
+
+def test_a_dead_service_is_told_and_its_children_end(start):
+    service, child = start("print('boom'); raise SystemExit(3)")
+    with pytest.raises(RuntimeError, match=r"(?s)parent ended with code 3:.*boom"):
+        wait_until(service.ensure_alive, 20, "the parent to die")
+    stop_services([service], grace=5)
+    wait_until(lambda: not psutil.pid_exists(child), 20, "the child to end")
+
+
+def test_waiting_has_a_limit():
+    with pytest.raises(TimeoutError, match=r"waited 0\.1 s for rain"):
+        wait_until(lambda: False, 0.1, "rain", interval=0.02)

@@ -1,0 +1,40 @@
+"""One supervised Airflow for all tests here; it has the example DAGs and those of `tests/supervised/dags`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dev.airflow_harness import AirflowHarness
+from dev.demo import EXAMPLES, connection_env
+from dev.sandbox_process import SandboxProcess
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test in this folder."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.supervised)
+
+
+@pytest.fixture(scope="session")
+def supervised_airflow(sandbox: SandboxProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowHarness]:
+    """A running Airflow whose connections `bill_default`, `bill_v2`, ... lead to the `sandbox` process."""
+    dags = tmp_path_factory.mktemp("dags")
+    for folder in (EXAMPLES, HERE / "dags"):
+        for file in folder.glob("*.py"):
+            (dags / file.name).symlink_to(file)
+    with AirflowHarness(dags, env=connection_env(sandbox.seed()), triggerer=True) as airflow:
+        yield airflow
+
+
+@pytest.fixture
+def airflow(supervised_airflow: AirflowHarness, bill_sandbox: SandboxProcess) -> AirflowHarness:
+    """The supervised Airflow, before a local BILL in its seeded state and without stored sessions."""
+    for key in supervised_airflow.variables():
+        supervised_airflow.rest("DELETE", f"variables/{key}")
+    return supervised_airflow
