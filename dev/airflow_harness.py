@@ -183,6 +183,8 @@ class AirflowHarness:
                 self._services.append(Service(name, self._command(*arguments), self.env, log_file))
             wait_until(self._healthy, timeout, "Airflow to become healthy")
             self._dialect.authenticate(self._http, self.url)
+            # The examples keep to BILL's three calls at once by it.
+            self.rest("POST", "pools", {"name": "bill_api", "slots": 3})
         except BaseException:
             self.stop()
             raise
@@ -306,6 +308,17 @@ class AirflowHarness:
         """Every task instance of a run, mapped ones included."""
         return self.rest_all(f"{self._run_path(dag_id, run_id)}/taskInstances", "task_instances")
 
+    def scheduler_knows(self, ti_id: str) -> bool:
+        """Whether the scheduler knows that the last process of a waiting task has ended.
+
+        A task that goes on within that fraction of a second, quicker than for any person or clock, is taken for
+        killed.
+        """
+        lines = (self.home / "scheduler.log").read_text(errors="replace").splitlines()
+        ends = [line for line in lines if ti_id in line and "Workload finished" in line]
+        heard = [line for line in lines if ti_id in line and "TaskInstance Finished" in line]
+        return len(heard) >= len(ends)
+
     def task_state(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str | None:
         """State of one task instance."""
         state: str | None = self._task(dag_id, run_id, task_id, map_index)["state"]
@@ -373,7 +386,7 @@ class AirflowHarness:
         def asked() -> bool:
             self.ensure_alive()
             task = self._task(dag_id, run_id, task_id, map_index)
-            return task["state"] in ("awaiting_input", "deferred") and self._has_heard_of_parking(task["id"])
+            return task["state"] in ("awaiting_input", "deferred") and self.scheduler_knows(task["id"])
 
         wait_until(asked, timeout, f"{task_id} to ask a person")
         return self.rest("PATCH", path, {"chosen_options": list(options), "params_input": dict(params or {})})
@@ -449,16 +462,6 @@ class AirflowHarness:
             return False
         wanted = ("metadatabase", "scheduler", *(("triggerer",) if self._triggerer else ()))
         return all(answer.json()[name]["status"] == "healthy" for name in wanted)
-
-    def _has_heard_of_parking(self, ti_id: str) -> bool:
-        """Whether the scheduler knows that the process which asked has ended.
-
-        An answer within that fraction of a second, quicker than any person's, makes it take the task for killed.
-        """
-        lines = (self.home / "scheduler.log").read_text(errors="replace").splitlines()
-        ends = [line for line in lines if ti_id in line and "Workload finished" in line]
-        heard = [line for line in lines if ti_id in line and "TaskInstance Finished" in line]
-        return len(heard) >= len(ends)
 
     def _task(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> dict[str, Any]:
         path = f"{self._run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}"

@@ -1,7 +1,9 @@
 """One BILL session, shared by the tasks of a DAG, with operators.
 
 Connection ``bill_default``: user name, password, extras ``developer_api_key`` and ``organization_id``.
-However many tasks read from BILL here, there is one sign-in; the teardown signs out, even if a task fails.
+However many tasks read from BILL here, there is one sign-in; the teardown signs out, even if a task fails. BILL takes
+three calls at once for each developer key and organization, so the readers share a pool of three slots; make it once:
+``airflow pools set bill_api 3 "BILL takes three calls at once"``.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ with DAG(
             endpoint=f"/v3/{name}",
             paginate=True,
             response_filter=len,
-            max_active_tis_per_dag=1,
+            pool="bill_api",
         )
         for name in LISTS
     ]

@@ -218,6 +218,21 @@ class BillHook(BaseHook):
                 yield from v3_rows(lambda page: self.request("GET", path, params=page), params, **size)
 
     @airflow_errors()
+    def organizations(self) -> list[dict[str, str]]:
+        """List the organizations that can be signed in to, as ``id``, ``name`` and ``console_id``.
+
+        ``console_id`` is the Accountant Console whose client an organization is; empty if it is none's.
+
+        .. seealso:: https://developer.bill.com/hc/reference/listallorganizations
+
+        :raises BillError: what BILL refused, and what to do next
+        """
+        return [
+            {"id": found.id, "name": found.name, "console_id": found.console_id}
+            for found in self._manager.organizations()
+        ]
+
+    @airflow_errors()
     def sign_in(self) -> dict[str, Any]:
         """Make sure of a live session and give its handle, which holds no secret.
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_bill.exceptions import BillError
+try:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+except ImportError:  # Airflow 2; the one name that common.compat does not hand out
+    from airflow.exceptions import AirflowRescheduleException
+
+from airflow_provider_bill.exceptions import BillError, BillRateLimitError
+
+log = logging.getLogger(__name__)
 
 #: Made when first needed, and one for each, so that ``except`` and ``type()`` see one class.
 _UNRETRIED: dict[type[BillError], type[BillError]] = {}
@@ -25,6 +35,24 @@ def airflow_errors() -> Iterator[None]:
         if error.retryable or isinstance(error, AirflowFailException):
             raise
         raise _unretried(error).with_traceback(error.__traceback__) from None
+
+
+@contextmanager
+def operator_errors() -> Iterator[None]:
+    """For operators: as above, and a task that meets BILL's hourly limit waits for its end without a worker.
+
+    BILL refused before acting, so running the task again is right; Airflow counts no retry for it.
+    """
+    try:
+        with airflow_errors():
+            yield
+    except BillRateLimitError as error:
+        if error.retry_at is None:
+            raise
+        log.info("%s", error)
+        # A few seconds apart, so that a whole company does not come back in one moment.
+        again = error.retry_at + timedelta(seconds=random.uniform(1, 30))  # noqa: S311
+        raise AirflowRescheduleException(again) from None  # type: ignore[no-untyped-call]
 
 
 def _unretried(error: BillError) -> BillError:

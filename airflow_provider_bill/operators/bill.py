@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
 from airflow_provider_bill.client.paths import is_read, is_v2
 from airflow_provider_bill.exceptions import BillConfigurationError
-from airflow_provider_bill.hooks.errors import airflow_errors
+from airflow_provider_bill.hooks.errors import operator_errors
+from airflow_provider_bill.operators.base import BillOperator
 from airflow_provider_bill.version_compat import AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class BillLoginOperator(BaseOperator):
+class BillLoginOperator(BillOperator):
     """Make sure of a live BILL session and return its handle; signs in only if there is none.
 
     The handle holds no secret; pass it on as ``session=login.output``.
@@ -59,6 +58,7 @@ class BillLoginOperator(BaseOperator):
         self.store = store
         self.require_trusted = require_trusted
 
+    @operator_errors()
     def execute(self, context: Context) -> dict[str, Any]:
         """Sign in or find the live session."""
         from airflow_provider_bill.hooks.bill import BillHook
@@ -68,7 +68,7 @@ class BillLoginOperator(BaseOperator):
         ).sign_in()
 
 
-class BillSessionWarmupOperator(BaseOperator):
+class BillSessionWarmupOperator(BillOperator):
     """Keep the shared session alive, and tell in time when a person will be asked for an MFA code.
 
     Asks BILL about the session, which keeps it alive; signs in only if there is none. Returns ``session`` (its handle),
@@ -102,6 +102,7 @@ class BillSessionWarmupOperator(BaseOperator):
         self.renew_within = renew_within
         self.notifiers = notifiers
 
+    @operator_errors()
     def execute(self, context: Context) -> dict[str, Any]:
         """Keep the session alive."""
         from airflow_provider_bill.hooks.bill import BillHook
@@ -119,7 +120,7 @@ class BillSessionWarmupOperator(BaseOperator):
         return {**found, "needs_mfa": needs_mfa}
 
 
-class _SessionOperator(BaseOperator):
+class _SessionOperator(BillOperator):
     """What the operators that use a session have in common: where they find it."""
 
     def __init__(
@@ -175,6 +176,7 @@ class BillLogoutOperator(_SessionOperator):
         super().__init__(**kwargs)
         self.end_shared = end_shared
 
+    @operator_errors()
     def execute(self, context: Context) -> bool:
         """Sign out; tells whether a session was ended now."""
         return self._hook().sign_out(only_if_opened_by_this_run=not self.end_shared)
@@ -237,7 +239,7 @@ class BillApiOperator(_SessionOperator):
         self.page_size = page_size
         self.response_filter = response_filter
 
-    @airflow_errors()
+    @operator_errors()
     def execute(self, context: Context) -> Any:
         """Make the call."""
         from airflow_provider_bill.operators.write_once import write_once

@@ -24,7 +24,8 @@ def connections(seed: Seed, host: str) -> dict[str, dict[str, Any]]:
     organization = {"developer_api_key": MAIN_KEY, "organization_id": MAIN_ID}
     clients = [row for row in seed.organizations.values() if row.console_id]
     client = clients[0] if clients else seed.organizations[CONSOLE_ID]
-    client_key = next(row.key for row in seed.developer_keys.values() if row.developer == client.developer)
+    console = seed.organizations[CONSOLE_ID]
+    console_key = next(row.key for row in seed.developer_keys.values() if row.developer == console.developer)
     app = next(iter(seed.app_keys.values()))
     full = next(row for row in seed.oauth_clients.values() if row.scope == "full")
     spend = next(iter(seed.spend_tokens.values()))
@@ -42,7 +43,7 @@ def connections(seed: Seed, host: str) -> dict[str, dict[str, Any]]:
             "console",
             CONSOLE_USER,
             seed.console_tokens[CONSOLE_USER].token,
-            {"developer_api_key": client_key, "organization_id": client.id},
+            {"developer_api_key": console_key, "organization_id": client.id},
         ),
         "sync_token": one("sync_token", SYNC_NAME, seed.sync_tokens[SYNC_NAME].value, organization),
         "partner": one(

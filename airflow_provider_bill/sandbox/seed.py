@@ -120,6 +120,13 @@ class Seed:
         """The user with this id."""
         return next((user for user in self.users.values() if user.id == user_id), None)
 
+    def key_opens(self, key: str, organization: Organization) -> bool:
+        """Whether a developer key is of the organization's developer, or of the console that it is a client of."""
+        developers = [organization.developer]
+        if organization.console_id:
+            developers.append(self.organizations[organization.console_id].developer)
+        return self.developer_keys[key].developer in developers
+
     def reachable(self, user: User) -> list[Organization]:
         """The organizations a user reaches, in the order of the seed; a console user reaches all clients."""
         return [
@@ -238,7 +245,11 @@ def build_seed(console_clients: int = 3) -> Seed:
         DeveloperKey(SECOND_KEY, "main", note="a second key with limits of its own"),
         DeveloperKey(INACTIVE_KEY, "main", "inactive", "inactive: BDC_1103"),
         DeveloperKey(TERMS_KEY, "main", "terms", "developer terms not accepted: BDC_1104"),
-        DeveloperKey("sbxDevKeyConsole1Gs6Fh4Tk8Zp2", "console", note="the accountant console's own key"),
+        DeveloperKey(
+            "sbxDevKeyConsole1Gs6Fh4Tk8Zp2",
+            "console",
+            note="the accountant console's own key; it opens all its clients",
+        ),
     ):
         seed.developer_keys[key.key] = key
     token = ConsoleToken("sbxConsoleApiToken-3mW8yRq6Xv9Bt5Kd2Hc7", CONSOLE_USER, CONSOLE_ID)

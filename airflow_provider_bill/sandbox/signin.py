@@ -72,7 +72,7 @@ def check_organization(world: World, organization_id: str, developer_key: str, u
         if v2:
             raise Refusal("BDC_1129", "orgId", organization_id)
         raise Refusal("BDC_1123", signing_in=True)
-    if world.seed.developer_keys[developer_key].developer != row.developer:
+    if not world.seed.key_opens(developer_key, row):
         raise Refusal("BDC_1102", signing_in=True)
     if row.locked:
         raise Refusal("BDC_1107")

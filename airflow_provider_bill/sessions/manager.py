@@ -12,7 +12,7 @@ from pendulum import DateTime
 
 from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.credentials import SignIn
-from airflow_provider_bill.client.dialect import MfaState
+from airflow_provider_bill.client.dialect import MfaState, Organization
 from airflow_provider_bill.client.session import BillSession, Clock, SessionState, utc_now
 from airflow_provider_bill.exceptions import (
     BillApiError,
@@ -159,6 +159,23 @@ class SessionManager:
             answer = call(session)
         self.touch(session, answer.sent_at)
         return answer
+
+    def organizations(self) -> list[Organization]:
+        """List the organizations that can be signed in to.
+
+        v2 sends its credentials for it, so there it counts as a sign-in and passes the guard.
+
+        :raises BillError: as in :meth:`acquire`
+        """
+        if self.client.credentials.kind not in (SignIn.V2, SignIn.SYNC_TOKEN):
+            session = self.acquire()
+            try:
+                return self.client.organizations(session)
+            except BillSessionExpiredError:
+                return self.client.organizations(self.renew(session))
+        nothing: Callable[[], None] = lambda: None  # noqa: E731
+        with self._guard.admit(nothing):
+            return self.client.organizations()
 
     def touch(self, session: BillSession, sent_at: DateTime) -> None:
         """Note that BILL answered a call sent at that moment; written back at most once a minute."""

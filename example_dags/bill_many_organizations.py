@@ -1,0 +1,36 @@
+"""An accounting firm with many clients: list them, then sign in to each and read its bills.
+
+Connection ``bill_console``. Each client organization has a session of its own, shared like any other. When the 200
+sign-ins of an hour are used up, the remaining tasks wait for the turn of the hour without holding a worker, and go on.
+"""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.providers.common.compat.sdk import DAG, task
+
+from airflow_provider_bill.hooks.bill import BillHook
+from airflow_provider_bill.operators.bill import BillApiOperator, BillLoginOperator
+
+with DAG(
+    dag_id="bill_many_organizations",
+    schedule=None,
+    start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    catchup=False,
+    doc_md=__doc__,
+    tags=["bill"],
+):
+
+    @task
+    def clients() -> list[str]:
+        """List the client organizations of the console."""
+        organizations = BillHook("bill_console").organizations()
+        return [organization["id"] for organization in organizations if organization["console_id"]]
+
+    login = BillLoginOperator.partial(task_id="login", bill_conn_id="bill_console").expand(organization_id=clients())
+    BillApiOperator.partial(
+        task_id="bills",
+        endpoint="/v3/bills",
+        paginate=True,
+        response_filter=len,
+    ).expand(session=login.output)
