@@ -84,8 +84,28 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": [{"integration-name": "BILL", "python-modules": ["airflow_provider_bill.hooks.bill"]}],
-        "operators": [{"integration-name": "BILL", "python-modules": ["airflow_provider_bill.operators.bill"]}],
+        "operators": [
+            {
+                "integration-name": "BILL",
+                "python-modules": ["airflow_provider_bill.operators.bill", "airflow_provider_bill.operators.mfa"],
+            }
+        ],
         "sensors": [{"integration-name": "BILL", "python-modules": ["airflow_provider_bill.sensors.bill"]}],
+        "config": {
+            "bill": {
+                "description": "How the tasks of BILL share their sign-in.",
+                "options": {
+                    "sign_in_lease_seconds": {
+                        "description": "How long the tasks of other hosts wait for one that has died while it was "
+                        "signing in. Longer than the longest sign-in, which is 65 seconds.",
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": "120",
+                        "default": "75",
+                    }
+                },
+            }
+        },
         "connection-types": [
             {
                 "connection-type": "bill",

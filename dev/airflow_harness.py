@@ -315,9 +315,9 @@ class AirflowHarness:
         killed.
         """
         lines = (self.home / "scheduler.log").read_text(errors="replace").splitlines()
-        ends = [line for line in lines if ti_id in line and "Workload finished" in line]
+        started = [line for line in lines if ti_id in line and "Trying to enqueue tasks" in line]
         heard = [line for line in lines if ti_id in line and "TaskInstance Finished" in line]
-        return len(heard) >= len(ends)
+        return 0 < len(started) <= len(heard)
 
     def task_state(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str | None:
         """State of one task instance."""
