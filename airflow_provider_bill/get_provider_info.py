@@ -91,6 +91,7 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "sensors": [{"integration-name": "BILL", "python-modules": ["airflow_provider_bill.sensors.bill"]}],
+        "triggers": [{"integration-name": "BILL", "python-modules": ["airflow_provider_bill.triggers.mfa"]}],
         "config": {
             "bill": {
                 "description": "How the tasks of BILL share their sign-in.",

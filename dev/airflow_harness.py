@@ -308,15 +308,18 @@ class AirflowHarness:
         """Every task instance of a run, mapped ones included."""
         return self.rest_all(f"{self._run_path(dag_id, run_id)}/taskInstances", "task_instances")
 
-    def scheduler_knows(self, ti_id: str) -> bool:
+    def scheduler_knows(self, task: Mapping[str, Any]) -> bool:
         """Whether the scheduler knows that the last process of a waiting task has ended.
 
         A task that goes on within that fraction of a second, quicker than for any person or clock, is taken for
         killed.
+
+        :param task: the task instance as the REST API gives it
         """
+        place = "dag_id={dag_id}, task_id={task_id}, run_id={dag_run_id}, map_index={map_index}".format_map(task)
         lines = (self.home / "scheduler.log").read_text(errors="replace").splitlines()
-        started = [line for line in lines if ti_id in line and "Trying to enqueue tasks" in line]
-        heard = [line for line in lines if ti_id in line and "TaskInstance Finished" in line]
+        started = [line for line in lines if f"(id={task['id']}, try_number" in line]
+        heard = [line for line in lines if "TaskInstance Finished" in line and place in line]
         return 0 < len(started) <= len(heard)
 
     def task_state(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str | None:
@@ -386,7 +389,7 @@ class AirflowHarness:
         def asked() -> bool:
             self.ensure_alive()
             task = self._task(dag_id, run_id, task_id, map_index)
-            return task["state"] in ("awaiting_input", "deferred") and self.scheduler_knows(task["id"])
+            return task["state"] in ("awaiting_input", "deferred") and self.scheduler_knows(task)
 
         wait_until(asked, timeout, f"{task_id} to ask a person")
         return self.rest("PATCH", path, {"chosen_options": list(options), "params_input": dict(params or {})})

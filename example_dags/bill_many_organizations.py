@@ -33,8 +33,6 @@ with DAG(
     def client(organization_id: str) -> None:
         """Sign in to one client and read its bills."""
         login = BillLoginOperator(task_id="login", bill_conn_id="bill_console", organization_id=organization_id)
-        BillApiOperator(
-            task_id="bills", session=login.output, endpoint="/v3/bills", paginate=True, response_filter=len
-        )
+        BillApiOperator(task_id="bills", session=login.output, endpoint="/v3/bills", paginate=True, response_filter=len)
 
     client.expand(organization_id=clients())

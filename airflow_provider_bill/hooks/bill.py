@@ -176,9 +176,10 @@ class BillHook(BaseHook):
         """
         client = self._manager.client
         client.check_path(path, v2=False)
+        self._check_trust()
         return self._manager.run(
             lambda session: client.request(session, method, path, params=params, json=json),
-            trusted=self.require_trusted or client.needs_trust(path, method, json),
+            trusted=client.needs_trust(path, method, json),
         ).body
 
     @airflow_errors()
@@ -193,9 +194,10 @@ class BillHook(BaseHook):
         """
         client = self._manager.client
         client.check_path(path, v2=True)
+        self._check_trust()
         return self._manager.run(
             lambda session: client.call(session, path, data),
-            trusted=self.require_trusted or client.needs_trust(path),
+            trusted=client.needs_trust(path),
         ).body
 
     def paginate(
@@ -305,6 +307,7 @@ class BillHook(BaseHook):
         :raises BillMfaError: the code is wrong or over, or the challenge is of another session
         """
         mask_secret(code)
+        self.check_mfa()
         self._mfa.validate(
             self._manager.acquire(),
             challenge,
@@ -439,6 +442,10 @@ class BillHook(BaseHook):
                 "store='xcom' needs a login task", advice="use BillHook.from_handle with its handle"
             )
         return XComStore(self._place)
+
+    def _check_trust(self) -> None:
+        if self.require_trusted:
+            self._manager.acquire_trusted()
 
     def _handle_of(self, session: BillSession) -> dict[str, Any]:
         identity = self._manager.identity

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import (
     AirflowOptionalProviderFeatureException,
@@ -17,7 +18,8 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillMfaError
-from airflow_provider_bill.hooks.errors import airflow_errors
+from airflow_provider_bill.hooks.errors import airflow_errors, operator_errors
+from airflow_provider_bill.operators.base import BillOperator
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -38,7 +40,7 @@ FIELD = "mfa_token"
 ENTER, NEW_TEXT = "Enter the code", "Send a new text"
 
 
-class BillMfaChallengeOperator(BaseOperator):
+class BillMfaChallengeOperator(BillOperator):
     """Have BILL send a code by text, unless the session is trusted or a code is on its way already.
 
     Returns the challenge for :class:`BillMfaValidateOperator`, or None if the session is trusted.
@@ -66,6 +68,7 @@ class BillMfaChallengeOperator(BaseOperator):
         self.organization_id = organization_id
         self.renew_within = renew_within
 
+    @operator_errors()
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Send the text, if one is needed."""
         hook = _hook(self.bill_conn_id, self.organization_id)
@@ -210,9 +213,13 @@ else:
             **kwargs: Any,
         ) -> None:
             # Airflow hands a DAG's params to its operators; here they are the fields of the form.
-            kwargs["params"] = {
-                FIELD: Param("", type="string", format="password", title="Six digits from the text message")
-            }
+            # Not required: who got no text has nothing to enter, and both buttons must work.
+            field = Param("", type=["null", "string"], format="password", title="Six digits from the text message")
+            kwargs["params"] = {FIELD: field}
+            if "response_timeout" in inspect.signature(HITLOperator.__init__).parameters:
+                kwargs["response_timeout"] = response_timeout
+            else:  # an older standard provider waits for as long as the task may run
+                kwargs.setdefault("execution_timeout", response_timeout)
             super().__init__(
                 subject=subject,
                 body=body
@@ -220,9 +227,11 @@ else:
                 "user. If this form comes back, the code was wrong or too old: enter the one from the newest text. "
                 "The task's log says more.",
                 options=[ENTER, NEW_TEXT],
-                response_timeout=response_timeout,
                 **kwargs,
             )
+            if set(self.params) != {FIELD}:  # an older standard provider shows those of the DAG too
+                self.params = type(self.params)({FIELD: field})
+            self.response_timeout = response_timeout
             self.bill_conn_id = bill_conn_id
             self.organization_id = organization_id
             self.renew_within = renew_within
@@ -230,7 +239,7 @@ else:
             self.device = device
             self.max_texts = max_texts
 
-        @airflow_errors()
+        @operator_errors()
         def execute(self, context: Context) -> dict[str, Any]:
             """Make the session trusted without a person, or ask for one."""
             hook = _hook(self.bill_conn_id, self.organization_id)
@@ -260,6 +269,12 @@ else:
                 raise
             self._erase_answer(context)
             return result
+
+        def defer(self, *, trigger: Any, **kwargs: Any) -> NoReturn:
+            """Wait with a trigger that does not log the code (Airflow before 3.3)."""
+            from airflow_provider_bill.triggers.mfa import BillMfaTrigger
+
+            super().defer(trigger=BillMfaTrigger(**trigger.serialize()[1]), **kwargs)
 
         def _take_answer(self, context: Context, code: str, event: dict[str, Any]) -> dict[str, Any]:
             hook = _hook(self.bill_conn_id, self.organization_id)
@@ -333,4 +348,7 @@ def _hook(bill_conn_id: str, organization_id: str | None) -> BillHook:
 def _is_trusted(hook: BillHook, renew_within: timedelta) -> bool:
     hook.check_mfa()
     days = hook.trusted_days()
-    return days is None or days > renew_within / timedelta(days=1)
+    if days is None:
+        return True
+    # A session can be trusted though no device is remembered that would make the next one so.
+    return days > renew_within / timedelta(days=1) if renew_within else hook.session().trusted

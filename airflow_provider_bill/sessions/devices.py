@@ -120,6 +120,8 @@ class Devices:
         try:
             record = self.record()
             if record is None or record.remembered != remembered:
+                if self.days_left():
+                    return  # A person has passed MFA meanwhile: that device is not the refused one.
                 record = DeviceRecord(remembered, None)
             self._write(replace(record, refused_at=self._clock()))
         except BillStoreError as error:

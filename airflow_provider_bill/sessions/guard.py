@@ -17,7 +17,8 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, TypeVar, cast
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import pendulum
 from pendulum import DateTime
@@ -61,7 +62,8 @@ class Guard:
     ) -> None:
         self._store = store
         self._identity = identity
-        self._secrets = credentials.sealing_secrets()
+        # Without the organization: a wrong password is wrong for all of them, and ten refusals lock the user.
+        self._secrets = replace(credentials, organization_id="").sealing_secrets()
         self._clock = clock
         self._turns = turns
         login = f"{identity.conn_id}__{identity.kind}"
@@ -81,17 +83,29 @@ class Guard:
         :raises BillRateLimitError: BILL takes no more sign-ins in this hour; nothing is sent
         """
         proven = self._check()
+
+        def known() -> tuple[T | None] | None:
+            found = look()
+            return (found,) if found is not None or self._check() else None
+
         with ExitStack() as turns:
-            found = None
             if not proven:
                 # Nobody knows yet whether these credentials are good: one finds out, for all organizations.
-                found = turns.enter_context(self._turns.take(self._login_lease, look))
-            if found is None:
+                outcome = turns.enter_context(self._turns.take(self._login_lease, known))
+                if outcome is not None:
+                    # Another found out while we waited, and may even have made our session.
+                    turns.close()
+                    proven, (found,) = True, outcome
+                    if found is not None:
+                        yield found
+                        return
+            if proven:
+                # One turn at a time, so that who dies holds others up for one lease and not for two.
                 found = turns.enter_context(self._turns.take(self._organization_lease, look))
-            if found is not None:
-                yield found
-                return
-            proven = self._check()
+                if found is not None:
+                    yield found
+                    return
+                proven = self._check()
             try:
                 yield None
             except BillSignInRefusedError as error:
@@ -117,7 +131,7 @@ class Guard:
         for key, note in ((self._login_note, login), (self._organization_note, of_organization)):
             if note.get("state") == "refused" and self._is_mine(note):
                 raise BillSignInRefusedError(
-                    f"BILL refused these credentials ({note.get('code')}, {note.get('at')}); they are not sent again",
+                    f"{note.get('says')}; that was at {note.get('at')}, and these credentials are not sent again",
                     advice=f"correct the connection {self._identity.conn_id!r}, or, once the cause is mended at BILL, "
                     f"delete the Variable {key!r}",
                     code=note.get("code"),
@@ -164,7 +178,7 @@ class Guard:
     def _read(self, key: str) -> dict[str, Any]:
         try:
             note = json.loads(self._store.read(key) or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return note if isinstance(note, dict) and note.get("v") == 1 else {}
 
@@ -175,6 +189,7 @@ def _digest(text: str) -> str:
 
 def _time(text: object) -> DateTime | None:
     try:
-        return cast(DateTime, pendulum.parse(str(text)))
-    except ValueError:
+        moment = pendulum.parse(str(text))
+    except (ValueError, OverflowError):
         return None
+    return moment if isinstance(moment, DateTime) else None

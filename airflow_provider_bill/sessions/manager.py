@@ -244,14 +244,28 @@ class SessionManager:
         raise _needs_a_person()
 
     def _trust(self, session: BillSession) -> tuple[BillSession, MfaState]:
+        try:
+            return self._try_to_trust(session)
+        except BillSessionExpiredError:
+            log.info("BILL no longer knows the session in use; renewing it.")
+            return self._try_to_trust(self.renew(session))
+
+    def _try_to_trust(self, session: BillSession) -> tuple[BillSession, MfaState]:
         if session.trusted or not self.client.credentials.mfa:
             return session, MfaState.TRUSTED
         with self._lock:
             stored = self.look()
             if stored is not None and stored.session_token == session.session_token and stored.trusted:
                 return self._adopt(stored), MfaState.TRUSTED
-            stepped_up = self._step_up(session)
-            state = MfaState.TRUSTED if stepped_up else self.client.session_details(session).mfa
+            if self.client.credentials.kind is SignIn.V2 and self.devices.usable() is not None:
+                # v2 has no step-up: its device goes with the sign-in.
+                session = self.renew(session)
+            elif self._step_up(session):
+                session = replace(session, trusted=True)
+                self.replace(session)
+            if session.trusted:
+                return session, MfaState.TRUSTED
+            state = self.client.session_details(session).mfa
             if state.may_pay:
                 session = replace(session, trusted=True)
                 self.replace(session)

@@ -14,7 +14,7 @@ from pendulum import DateTime
 
 from airflow_provider_bill.client.dialect import MfaState
 from airflow_provider_bill.client.session import BillSession
-from airflow_provider_bill.exceptions import BillMfaError, BillStoreError
+from airflow_provider_bill.exceptions import BillMfaError, BillSessionExpiredError, BillStoreError
 from airflow_provider_bill.sessions.manager import SessionManager
 from airflow_provider_bill.sessions.stores import Store
 from airflow_provider_bill.sessions.turns import Turns
@@ -39,6 +39,7 @@ class Challenge:
     :param sent_at: ISO 8601, when the text was sent
     :param wrong: how many wrong codes were entered
     :param texts: how many texts were sent one after the other, this one included
+    :param over: whether BILL has said that its code can no longer be entered
     """
 
     challenge_id: str
@@ -46,6 +47,7 @@ class Challenge:
     sent_at: str
     wrong: int = 0
     texts: int = 1
+    over: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain JSON, as XCom wants it."""
@@ -57,15 +59,18 @@ class Challenge:
 
         :raises BillMfaError: it is not such a dict
         """
+        kinds = {"challenge_id": str, "session": str, "sent_at": str, "wrong": int, "texts": int, "over": bool}
         try:
             challenge = cls(**value)  # type: ignore[arg-type]  # checked by the except and below
-            pendulum.parse(challenge.sent_at)
+            sent_at = pendulum.parse(challenge.sent_at)
+            if isinstance(sent_at, DateTime) and all(type(getattr(challenge, k)) is v for k, v in kinds.items()):
+                return challenge
         except (TypeError, ValueError):
-            raise BillMfaError(
-                "challenge is not what a challenge task returned",
-                advice="pass its output unchanged, as in challenge=challenge.output",
-            ) from None
-        return challenge
+            pass
+        raise BillMfaError(
+            "challenge is not what a challenge task returned",
+            advice="pass its output unchanged, as in challenge=challenge.output",
+        )
 
     @property
     def ends_at(self) -> DateTime:
@@ -103,7 +108,7 @@ class Mfa:
         days = devices.days_left()
         if days is not None or devices.usable() is not None:
             return days
-        state = self._manager.client.session_details(session).mfa
+        state = self._manager.run(self._manager.client.session_details).mfa
         return None if state in (MfaState.DISABLED, MfaState.BYPASS) else 0.0
 
     def challenge(self, session: BillSession, *, anew: bool = False) -> Challenge:
@@ -112,6 +117,61 @@ class Mfa:
         :param anew: send another, whatever is on its way
         :raises BillMfaError: no phone is registered
         """
+        try:
+            return self._ask(session, anew)
+        except BillSessionExpiredError:
+            return self._ask(self._manager.renew(session), anew)
+
+    def validate(
+        self, session: BillSession, challenge: Challenge, code: str, *, device: str, remember: bool = True
+    ) -> None:
+        """Enter the code; the shared session is trusted afterwards, and the device is remembered.
+
+        :param code: six digits; spaces and dashes are forgiven
+        :param device: label of this installation, up to 100 characters
+        :raises BillMfaError: the code is wrong or over, or the challenge is of another session
+        """
+        if not hmac.compare_digest(challenge.session, self._fingerprint(session)):
+            raise _of_another_session()
+        sent_at = self._manager.clock()
+        try:
+            remembered = self._manager.client.mfa_validate(
+                session,
+                challenge.challenge_id,
+                code,
+                device=device,
+                machine_name="Airflow",
+                remember=remember,
+            )
+        except BillSessionExpiredError:
+            self._manager.renew(session)
+            raise _of_another_session() from None
+        except BillMfaError as error:
+            challenge = self._refused(session, challenge, error.code)
+            if error.code != WRONG_CODE:
+                raise
+            raise BillMfaError(
+                f"the MFA code is wrong; BILL leaves {max(0, TRIES - challenge.wrong)} more tries for this one",
+                advice=error.advice,
+                code=error.code,
+                status=error.status,
+            ) from None
+        if remembered is not None:
+            self._manager.devices.remember(remembered, sent_at)
+        self._manager.replace(replace(session.used(sent_at), trusted=True))
+        self._forget()
+
+    def open_challenge(self, session: BillSession, *, also_over: bool = False) -> Challenge | None:
+        """Give the challenge whose code can still be entered in this session.
+
+        :param also_over: also one whose time is over
+        """
+        challenge = self._open(session)
+        if challenge is None or also_over:
+            return challenge
+        return None if challenge.over or challenge.ends_at <= self._manager.clock() else challenge
+
+    def _ask(self, session: BillSession, anew: bool) -> Challenge:
         before = self._open(session)
         with self._turns.take(f"{self._key}__turn", lambda: self._fresh(session, before if anew else None)) as found:
             if found is not None:
@@ -127,54 +187,17 @@ class Mfa:
         log.info("BILL sends a code by text to the phone of the connection's user.")
         return challenge
 
-    def validate(
-        self, session: BillSession, challenge: Challenge, code: str, *, device: str, remember: bool = True
-    ) -> None:
-        """Enter the code; the shared session is trusted afterwards, and the device is remembered.
-
-        :param code: six digits; spaces and dashes are forgiven
-        :param device: label of this installation, up to 100 characters
-        :raises BillMfaError: the code is wrong or over, or the challenge is of another session
-        """
-        if not hmac.compare_digest(challenge.session, self._fingerprint(session)):
-            raise BillMfaError(
-                "the challenge is of another session than the one in use now",
-                advice="ask for a new code",
-                code="BDC_1356",
-            )
-        sent_at = self._manager.clock()
-        try:
-            remembered = self._manager.client.mfa_validate(
-                session,
-                challenge.challenge_id,
-                code,
-                device=device,
-                machine_name="Airflow",
-                remember=remember,
-            )
-        except BillMfaError as error:
-            if error.code == WRONG_CODE:
-                challenge = replace(challenge, wrong=challenge.wrong + 1)
-                self._note(challenge)
-                raise BillMfaError(
-                    f"the MFA code is wrong; BILL leaves {max(0, TRIES - challenge.wrong)} more tries for this one",
-                    advice=error.advice,
-                    code=error.code,
-                    status=error.status,
-                ) from None
-            raise
-        if remembered is not None:
-            self._manager.devices.remember(remembered, sent_at)
-        self._manager.replace(replace(session.used(sent_at), trusted=True))
-        self._forget()
-
-    def open_challenge(self, session: BillSession, *, also_over: bool = False) -> Challenge | None:
-        """Give the challenge whose code can still be entered in this session.
-
-        :param also_over: also one whose time is over
-        """
-        challenge = self._open(session)
-        return challenge if challenge and (also_over or challenge.ends_at > self._manager.clock()) else None
+    def _refused(self, session: BillSession, challenge: Challenge, code: str | None) -> Challenge:
+        """Note what BILL has said to a code, and give the challenge with all its wrong codes counted."""
+        noted = self._open(session)
+        if noted is not None and noted.challenge_id == challenge.challenge_id:
+            challenge = noted  # One from XCom does not know of the tries since.
+        elif noted is not None:
+            return challenge
+        if code == WRONG_CODE or code in OVER:
+            challenge = replace(challenge, wrong=challenge.wrong + (code == WRONG_CODE), over=code in OVER)
+            self._note(challenge)
+        return challenge
 
     def _fresh(self, session: BillSession, old: Challenge | None) -> Challenge | None:
         challenge = self.open_challenge(session)
@@ -203,3 +226,11 @@ class Mfa:
     def _fingerprint(self, session: BillSession) -> str:
         secret = session.session_token.encode()
         return hmac.new(secret, b"airflow-provider-bill challenge", hashlib.sha256).hexdigest()[:24]
+
+
+def _of_another_session() -> BillMfaError:
+    return BillMfaError(
+        "the challenge is of another session than the one in use now",
+        advice="ask for a new code",
+        code="BDC_1356",
+    )

@@ -7,12 +7,23 @@ Airflow only when they are used.
 from __future__ import annotations
 
 import logging
+import random
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 from airflow_provider_bill.exceptions import BillStoreError
 from airflow_provider_bill.sessions.identity import XComPlace
 
 log = logging.getLogger(__name__)
+
+#: Tries in all of a Variable's write.
+WRITE_TRIES = 3
+#: Further reads of a missing Variable where Airflow (before 3.3) cannot tell "missing" from "failed".
+MISS_READS = 2
+#: Seconds between two tries, drawn from this range.
+PAUSE_SECONDS = (0.05, 0.3)
+_ADVICE = "see whether Airflow's API server and metadata database answer, then run the task again"
 
 
 class Store(Protocol):
@@ -65,29 +76,41 @@ PROCESS_MEMORY = MemoryStore()
 
 
 class VariableStore:
-    """Keeps records in Airflow Variables: shared by every DAG and worker, encrypted at rest by Airflow's Fernet key."""
+    """Keeps records in Airflow Variables: shared by every DAG and worker, encrypted at rest by Airflow's Fernet key.
+
+    Airflow reports a Variable as missing also when its API server or database failed to answer, and "no session"
+    costs a sign-in: so a miss is confirmed before it is believed.
+
+    :param sleep: waits for so many seconds
+    """
 
     name = "variable"
 
+    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._sleep = sleep
+
     def read(self, key: str) -> str | None:
         """Read the Variable."""
-        from airflow.providers.common.compat.sdk import Variable
-
         try:
-            # Positional: the default's name differs between Airflow 2 and 3.
-            value = Variable.get(key, None)
+            value = _variable(key)
+            return self._confirmed(key) if value is None else value
+        except BillStoreError:
+            raise
         except Exception as error:
             raise _failed("read", key, error) from None
-        return None if value is None else str(value)
 
     def write(self, key: str, text: str) -> None:
-        """Write the Variable."""
+        """Write the Variable; of several that write at once, Airflow 2 fails all but one, and those try again."""
         from airflow.providers.common.compat.sdk import Variable
 
-        try:
-            Variable.set(key, text)
-        except Exception as error:
-            raise _failed("written", key, error) from None
+        for left in reversed(range(WRITE_TRIES)):
+            try:
+                return Variable.set(key, text)
+            except Exception as error:
+                if not left:
+                    raise _failed("written", key, error) from None
+            self._pause()
+        return None
 
     def delete(self, key: str) -> None:
         """Delete the Variable."""
@@ -97,6 +120,29 @@ class VariableStore:
             Variable.delete(key)
         except Exception as error:
             raise _failed("deleted", key, error) from None
+
+    def _confirmed(self, key: str) -> str | None:
+        from airflow_provider_bill.version_compat import AIRFLOW_V_3_3_PLUS
+
+        if not AIRFLOW_V_3_3_PLUS:
+            # Nothing tells "missing" from "failed"; a short failure is over by the last of these reads.
+            for _ in range(MISS_READS):
+                self._pause()
+                if (value := _variable(key)) is not None:
+                    return value
+            return None
+        from airflow.providers.common.compat.sdk import Variable
+
+        # Unlike a read, the list of keys fails loudly.
+        if key not in Variable.keys(prefix=key):
+            return None
+        self._pause()
+        if (value := _variable(key)) is None and key in Variable.keys(prefix=key):
+            raise BillStoreError(f"the record {key!r} is there and could not be read", advice=_ADVICE)
+        return value
+
+    def _pause(self) -> None:
+        self._sleep(random.uniform(*PAUSE_SECONDS))  # noqa: S311  # spreads load, guards nothing
 
 
 class XComStore:
@@ -134,9 +180,17 @@ class XComStore:
         self.write(key, "")
 
 
+def _variable(key: str) -> str | None:
+    from airflow.providers.common.compat.sdk import Variable
+
+    # Positional: the default's name differs between Airflow 2 and 3.
+    value = Variable.get(key, None)
+    return None if value is None else str(value)
+
+
 def _failed(what: str, key: str, error: Exception) -> BillStoreError:
     # The error's own text can quote the value that was being written.
     return BillStoreError(
         f"the record {key!r} could not be {what} ({type(error).__name__})",
-        advice="see whether Airflow's API server and metadata database answer, then run the task again",
+        advice=_ADVICE,
     )

@@ -91,41 +91,47 @@ class SharedTurns:
         """Wait for the turn."""
         with self._host_lock(key):
             found = look()
-            if found is None:
-                lease = _text_of(uuid.uuid4().hex)
-                found = self._lease(key, lease, look)
-                if found is None:
-                    try:
-                        yield None
-                    finally:
-                        self._release(key, lease)
-                    return
-            yield found
+            if found is not None:
+                yield found
+                return
+            mine = _text_of(uuid.uuid4().hex)
+            try:
+                yield self._lease(key, mine, look)
+            finally:
+                # Also after an interrupt while waiting: a lease left behind would hold up all others.
+                self._release(key, mine)
 
     @contextmanager
     def _host_lock(self, key: str) -> Iterator[None]:
-        folder = Path(tempfile.gettempdir()) / f"airflow-provider-bill-{os.getuid()}"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        lock = FileLock(folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.lock", mode=0o600)
+        lock = None
         try:
+            folder = Path(tempfile.gettempdir()) / f"airflow-provider-bill-{os.getuid()}"
+            folder.mkdir(mode=0o700, exist_ok=True)
+            lock = FileLock(folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.lock", mode=0o600)
             lock.acquire(timeout=2 * self._lease_seconds, poll_interval=0.05)
         except Timeout:
             log.warning("Another process of this host has been signing in to BILL for too long; going on without it.")
+        except (OSError, NotImplementedError) as error:
+            # The lease alone is enough; the lock only spares the store.
+            log.warning("No file lock can be had in %s (%s); going on without.", tempfile.gettempdir(), error)
         try:
             yield
         finally:
-            lock.release()
+            if lock is not None:
+                lock.release()
 
     def _lease(self, key: str, mine: str, look: Callable[[], T | None]) -> T | None:
+        """Wait for the lease; gives what ``look`` found meanwhile, or None once the lease is mine."""
         watched, since = "", self._monotonic()
         while True:
             current = self._store.read(key) or ""
-            if not _is_held(current) or (current == watched and self._monotonic() - since >= self._lease_seconds):
-                if self._claim(key, mine):
-                    return None
-                continue
-            if current != watched:
+            if _is_held(current) and current != watched:
                 watched, since = current, self._monotonic()
+            if not _is_held(current) or self._monotonic() - since >= self._lease_seconds:
+                if self._claim(key, mine):
+                    # The one before me may have made it since I looked last.
+                    return look()
+                continue
             self._sleep(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  # spreads load, guards nothing
             if (found := look()) is not None:
                 return found
@@ -133,7 +139,8 @@ class SharedTurns:
     def _claim(self, key: str, mine: str) -> bool:
         started = self._monotonic()
         self._store.write(key, mine)
-        # Whoever saw the lease free when I did must have written by the time I read back.
+        # Whoever saw the lease free when I did must have written by the time I read back. How long a write takes
+        # now, mine tells best; and if it was slow, the quick ones that I may have overwritten are done by then.
         self._sleep(max(SETTLE_SECONDS, 4 * (self._monotonic() - started)))
         return self._store.read(key) == mine
 
@@ -151,6 +158,6 @@ def _is_held(text: str) -> bool:
     """Tell a lease, also one of a later version, from nothing and garbage."""
     try:
         lease = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(lease, dict) and bool(lease.get("nonce") or lease.get("v", 1) != 1)

@@ -19,7 +19,7 @@ class BillMfaTrigger(HITLTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the answer."""
         async for event in super().run():
-            yield TriggerEvent(_Unshown(event.payload))
+            yield TriggerEvent(_Unshown(event.payload))  # type: ignore[no-untyped-call]  # Airflow names no types
 
 
 class _Unshown(dict[str, Any]):

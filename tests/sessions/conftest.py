@@ -15,6 +15,7 @@ from airflow_provider_bill.sessions.devices import Devices
 from airflow_provider_bill.sessions.guard import Guard
 from airflow_provider_bill.sessions.identity import Identity
 from airflow_provider_bill.sessions.manager import SessionManager
+from airflow_provider_bill.sessions.mfa import Mfa
 from airflow_provider_bill.sessions.stores import MemoryStore
 from airflow_provider_bill.sessions.turns import ProcessTurns
 
@@ -82,8 +83,9 @@ def make_manager(bill_sandbox, clock, store, notes) -> Callable[..., SessionMana
         client = BillClient(credentials, environment, clock=clock, on_secret=secrets.append)
         identity = Identity(conn_id, credentials.organization_id, kind, environment.v3_base)
         where = kwargs.pop("store", store)
-        guard = Guard(notes, identity, credentials, turns=ProcessTurns(), clock=clock)
-        devices = Devices(notes, identity, credentials, clock=clock, on_secret=secrets.append)
+        noted = kwargs.pop("notes", notes)
+        guard = Guard(noted, identity, credentials, turns=ProcessTurns(), clock=clock)
+        devices = Devices(noted, identity, credentials, clock=clock, on_secret=secrets.append)
         return SessionManager(client, where, guard, devices, identity, clock=clock, on_secret=secrets.append, **kwargs)
 
     return make
@@ -97,3 +99,39 @@ def vendors() -> Callable[[SessionManager], Any]:
         return manager.run(lambda session: manager.client.request(session, "GET", "/v3/vendors", params={"max": 1}))
 
     return read
+
+
+@pytest.fixture
+def make_mfa(notes) -> Callable[[SessionManager], Mfa]:
+    """Make what passes MFA for the session of a manager; the open challenge lies beside the devices."""
+    return lambda manager: Mfa(manager, notes, ProcessTurns())
+
+
+@pytest.fixture
+def codes(bill_sandbox) -> Callable[[], list[str]]:
+    """Read the codes that BILL has sent by text."""
+    return lambda: [text["code"] for text in bill_sandbox.get("sms")]
+
+
+@pytest.fixture
+def pass_mfa(make_mfa, codes) -> Callable[..., None]:
+    """Enter the code of a new text, as a person would."""
+
+    def enter(manager: SessionManager, *, remember: bool = True) -> None:
+        mfa, session = make_mfa(manager), manager.acquire()
+        challenge = mfa.challenge(session)
+        mfa.validate(session, challenge, codes()[-1], device="airflow-test", remember=remember)
+
+    return enter
+
+
+@pytest.fixture
+def pay() -> Callable[[SessionManager], Any]:
+    """Pay through a manager, as a task would."""
+    body = {"vendorId": "00901SBX000100000001", "amount": 1.5, "processDate": "2099-01-01"}
+
+    def send(manager: SessionManager, *, trusted: bool = True) -> Any:
+        client = manager.client
+        return manager.run(lambda session: client.request(session, "POST", "/v3/payments", json=body), trusted=trusted)
+
+    return send

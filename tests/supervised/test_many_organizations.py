@@ -19,7 +19,7 @@ def states(airflow, run_id: str, task_id: str) -> Counter:
 
 def let_the_hour_turn(airflow, run_id: str, bill_sandbox) -> None:
     """Move BILL's clock, and the times at which Airflow and the guard will look again."""
-    waiting = [task["id"] for task in airflow.task_instances(DAG_ID, run_id) if task["state"] == "up_for_reschedule"]
+    waiting = [task for task in airflow.task_instances(DAG_ID, run_id) if task["state"] == "up_for_reschedule"]
     wait_until(lambda: all(map(airflow.scheduler_knows, waiting)), 60, "the scheduler to know of the waiting")
     bill_sandbox.post("clock", {"advance_seconds": 3600})
     for key in airflow.variables():

@@ -1,0 +1,150 @@
+"""The remembered device's record: sealed, thirty days long, its age readable, and a refusal noted."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_bill.client.credentials import RememberedDevice
+from airflow_provider_bill.exceptions import BillConfigurationError, BillStoreError
+from airflow_provider_bill.sessions.stores import MemoryStore
+
+GIVEN = RememberedDevice(token="remember-me-id-given-by-bill", device="airflow-test")
+OWN = {"remembered_device_token": "remember-me-id-of-the-connection", "device": "laptop"}
+
+
+@pytest.fixture
+def devices(make_manager):
+    return make_manager().devices
+
+
+def test_a_device_is_usable_for_thirty_days_from_when_bill_gave_it(devices, clock):
+    devices.remember(GIVEN, clock.now)
+    clock.advance(days=29, hours=23)
+    assert devices.usable() == GIVEN
+    assert devices.days_left() == pytest.approx(1 / 24)
+    clock.advance(hours=1)
+    assert devices.usable() is None
+    assert devices.days_left() == 0
+
+
+def test_its_age_is_readable_and_its_secret_is_not(devices, notes, clock, make_manager):
+    devices.remember(GIVEN, clock.now)
+    text = notes.read(make_manager().identity.device_key)
+    facts = json.loads(text)
+    assert facts["issued_at"] == clock.now.isoformat()
+    assert facts["expires_at"] == clock.now.add(days=30).isoformat()
+    assert facts["device"] == "airflow-test"
+    assert facts["refused_at"] is None
+    assert GIVEN.token not in text
+    assert GIVEN.token not in repr(devices.record())
+
+
+def test_another_task_reads_the_same_device_and_its_secret_is_told_first(devices, clock, make_manager):
+    devices.remember(GIVEN, clock.now)
+    secrets: list[str] = []
+    assert make_manager(secrets=secrets).devices.usable() == GIVEN
+    assert GIVEN.token in secrets
+
+
+@pytest.mark.parametrize("fact", ["issued_at", "expires_at", "refused_at", "organization_id"])
+def test_a_tampered_record_is_a_miss(fact, devices, notes, clock, make_manager):
+    devices.remember(GIVEN, clock.now)
+    key = make_manager().identity.device_key
+    notes.write(key, json.dumps({**json.loads(notes.read(key)), fact: clock.now.add(years=1).isoformat()}))
+    assert devices.record() is None
+    assert devices.usable() is None
+    assert devices.days_left() is None
+
+
+@pytest.mark.parametrize("garbage", ["", "no JSON", "[]", '{"v": 2, "sealed": ""}', '{"v": 1}'])
+def test_garbage_is_a_miss_and_no_error(garbage, devices, notes, make_manager):
+    notes.write(make_manager().identity.device_key, garbage)
+    assert devices.record() is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"conn_id": "another"},
+        {"fields": {"organization_id": "00801SBX000200000000"}},
+        {"fields": {"password": "changed"}},
+    ],
+)
+def test_the_record_of_one_identity_is_a_miss_for_another(changes, devices, notes, clock, make_manager):
+    devices.remember(GIVEN, clock.now)
+    mine, other = make_manager().identity.device_key, make_manager(**changes)
+    notes.write(other.identity.device_key, notes.read(mine))
+    assert other.devices.record() is None
+
+
+def test_a_session_record_does_not_open_as_a_device_record(make_manager, store, notes):
+    manager = make_manager()
+    manager.acquire()
+    notes.write(manager.identity.device_key, store.read(manager.identity.session_key))
+    assert manager.devices.record() is None
+
+
+def test_the_stored_device_comes_before_the_connections_own(make_manager, clock):
+    devices = make_manager(fields=OWN).devices
+    assert devices.usable().device == "laptop"
+    assert devices.days_left() is None  # nobody knows when BILL gave it
+    devices.remember(GIVEN, clock.now)
+    assert devices.usable() == GIVEN
+
+
+@pytest.mark.parametrize("how", ["over", "refused"])
+def test_the_connections_own_device_is_tried_when_the_stored_one_serves_no_more(how, make_manager, clock):
+    devices = make_manager(fields=OWN).devices
+    devices.remember(GIVEN, clock.now)
+    if how == "over":
+        clock.advance(days=30)
+    else:
+        devices.refuse(GIVEN)
+    assert devices.usable().device == "laptop"
+    devices.refuse(devices.usable())
+    assert devices.usable() is None
+
+
+def test_a_refusal_is_noted_and_logged_with_the_way_out(devices, notes, clock, make_manager, caplog):
+    devices.remember(GIVEN, clock.now)
+    devices.refuse(GIVEN)
+    assert devices.usable() is None
+    assert devices.days_left() is None
+    assert json.loads(notes.read(make_manager().identity.device_key))["refused_at"] == clock.now.isoformat()
+    assert "BillMfaOperator" in caplog.text
+    assert GIVEN.token not in caplog.text
+
+
+def test_a_late_refusal_of_an_old_device_does_not_hide_the_new_one(devices, clock):
+    devices.remember(GIVEN, clock.now)
+    new = RememberedDevice(token="remember-me-id-given-since", device="airflow-test")
+    devices.remember(new, clock.now)
+    devices.refuse(GIVEN)
+    assert devices.usable() == new
+
+
+def test_a_new_device_in_the_connection_is_used_after_the_old_one_was_refused(make_manager):
+    devices = make_manager(fields=OWN).devices
+    devices.refuse(devices.usable())
+    changed = make_manager(fields={**OWN, "remembered_device_token": "a-newer-one"}).devices
+    assert changed.usable().token == "a-newer-one"
+
+
+def test_a_refusal_that_cannot_be_noted_is_no_error(make_manager, caplog):
+    class Broken(MemoryStore):
+        def write(self, key, text):
+            raise BillStoreError("the record could not be written")
+
+    devices = make_manager(notes=Broken()).devices
+    devices.refuse(GIVEN)
+    assert "could not be noted" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"), [("device", "remembered_device_token"), ("remembered_device_token", "device")]
+)
+def test_a_label_without_its_token_and_a_token_without_its_label_are_refused(given, missing, make_manager):
+    with pytest.raises(BillConfigurationError, match=f"^{missing} of the remembered device is missing"):
+        make_manager(fields={given: OWN[given]})

@@ -1,0 +1,334 @@
+"""Passing MFA with a person: one text however many ask, and nothing of a code is wasted."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pendulum
+import pytest
+
+from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
+from airflow_provider_bill.sessions.mfa import Challenge
+from airflow_provider_bill.sessions.stores import MemoryStore
+
+VALIDATE = {"v3": "/connect/v3/mfa/challenge/validate", "v2": "/api/v2/MFAAuthenticate.json"}
+KINDS = ["v3", "v2"]
+
+
+class Person:
+    """One who asks for a code and enters it, in the session of one manager."""
+
+    def __init__(self, manager, mfa):
+        self.manager, self.mfa = manager, mfa
+
+    def ask(self, **kwargs):
+        return self.mfa.challenge(self.manager.acquire(), **kwargs)
+
+    def enter(self, challenge, code, **kwargs):
+        self.mfa.validate(self.manager.acquire(), challenge, code, **{"device": "airflow-test", **kwargs})
+
+    def refused(self, challenge, code) -> BillMfaError:
+        with pytest.raises(BillMfaError) as caught:
+            self.enter(challenge, code)
+        assert code not in str(caught.value)
+        return caught.value
+
+
+@pytest.fixture
+def person(make_manager, make_mfa):
+    def make(kind="v3", **kwargs):
+        manager = make_manager(kind, **kwargs)
+        return Person(manager, make_mfa(manager))
+
+    return make
+
+
+@pytest.fixture
+def attempts(bill_sandbox):
+    return lambda kind="v3": bill_sandbox.stats()["by_path"].get(VALIDATE[kind], 0)
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 1_000_000:06d}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_code_makes_the_shared_session_trusted_and_the_device_remembered(kind, person, codes, clock, bill_sandbox):
+    one = person(kind)
+    challenge = one.ask()
+    assert not one.manager.look().trusted
+    clock.advance(seconds=30)
+    one.enter(challenge, codes()[0])
+    assert one.manager.look().trusted
+    record = one.manager.devices.record()
+    assert record.issued_at == clock.now
+    assert record.remembered.device == "airflow-test"
+    assert one.mfa.trusted_days(one.manager.acquire()) == 30
+    stats = bill_sandbox.stats()
+    assert (stats["sign_ins"], stats["sms_sent"]) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_text_is_sent_however_many_ask_at_once(kind, person, bill_sandbox):
+    people = [person(kind) for _ in range(8)]
+    people[0].manager.acquire()
+    with ThreadPoolExecutor(8) as threads:
+        challenges = list(threads.map(lambda one: one.ask(), people))
+    assert len(set(challenges)) == 1
+    assert bill_sandbox.stats()["sms_sent"] == 1
+
+
+def test_a_code_on_its_way_is_used_for_five_minutes_and_then_a_new_one_is_sent(person, clock, bill_sandbox):
+    first = person().ask()
+    clock.advance(minutes=4, seconds=59)
+    assert person().ask() == first
+    clock.advance(seconds=1)
+    assert person().mfa.open_challenge(person().manager.acquire()) is None
+    second = person().ask()
+    assert second.challenge_id != first.challenge_id
+    assert second.texts == 1
+    assert bill_sandbox.stats()["sms_sent"] == 2
+
+
+def test_a_new_text_can_be_wanted_while_another_is_on_its_way(person, bill_sandbox):
+    first = person().ask()
+    second = person().ask(anew=True)
+    assert (first.texts, second.texts) == (1, 2)
+    assert person().ask() == second
+    assert bill_sandbox.stats()["sms_sent"] == 2
+
+
+def test_two_who_want_a_new_text_at_the_same_time_get_one(person, bill_sandbox):
+    people = [person() for _ in range(2)]
+    people[0].ask()
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda one: one.ask(anew=True), people))
+    # One that looked only after the other's text was sent has wanted one more.
+    assert bill_sandbox.stats()["sms_sent"] in (2, 3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("spelling", ["{0}-{1}", "{0} {1}", " {0}{1} ", "{0} - {1}\n"])
+def test_dashes_and_spaces_in_a_code_are_forgiven(kind, spelling, person, codes, attempts):
+    one = person(kind)
+    challenge = one.ask()
+    (code,) = codes()
+    one.enter(challenge, spelling.format(code[:3], code[3:]))
+    assert attempts(kind) == 1
+
+
+@pytest.mark.parametrize("code", ["12345", "1234567", "12345a", "abcdef", "½23456"])
+def test_what_is_no_code_costs_none_of_bills_tries(code, person, attempts):
+    one = person()
+    error = one.refused(one.ask(), code)
+    assert "six digits" in str(error)
+    assert error.code is None
+    assert attempts() == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_wrong_code_says_how_many_tries_bill_leaves_also_to_another_task(kind, person, codes):
+    challenge = person(kind).ask()
+    (code,) = codes()
+    # Each with the challenge as a task returned it, which knows of no try.
+    errors = [person(kind).refused(challenge, wrong(code)) for _ in range(2)]
+    assert [error.code for error in errors] == ["BDC_1355", "BDC_1355"]
+    assert "leaves 2 more tries" in str(errors[0])
+    assert "leaves 1 more tries" in str(errors[1])
+    one = person(kind)
+    one.enter(challenge, code)
+    assert one.manager.look().trusted
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_too_many_wrong_codes_end_the_challenge(kind, person, codes):
+    one = person(kind)
+    challenge = one.ask()
+    (code,) = codes()
+    refusals = [one.refused(challenge, wrong(code)).code for _ in range(3)]
+    assert refusals == ["BDC_1355", "BDC_1355", "BDC_1358"]
+    error = one.refused(challenge, code)
+    assert error.code == "BDC_1358"
+    assert "wait" in str(error)
+    assert not one.manager.look().trusted
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_expired_code_is_told_apart_and_the_next_who_asks_gets_a_new_text(kind, person, codes, clock, bill_sandbox):
+    bill_sandbox.put("settings", {"mfa_code_seconds": 60})  # shorter than thought
+    one = person(kind)
+    challenge = one.ask()
+    clock.advance(seconds=61)
+    assert one.refused(challenge, codes()[0]).code == "BDC_1356"
+    again = person(kind).ask()
+    assert again.challenge_id != challenge.challenge_id
+    person(kind).enter(again, codes()[1])
+    assert bill_sandbox.stats()["sms_sent"] == 2
+
+
+def test_a_code_is_entered_once(person, codes):
+    one = person()
+    challenge = one.ask()
+    one.enter(challenge, codes()[0])
+    assert one.mfa.open_challenge(one.manager.acquire()) is None
+    assert one.refused(challenge, codes()[0]).code == "BDC_1374"
+    assert one.manager.look().trusted
+
+
+def test_a_late_wrong_code_for_an_old_challenge_does_not_hide_the_new_one(person, codes):
+    old = person().ask()
+    new = person().ask(anew=True)
+    person().refused(old, wrong(codes()[0]))
+    assert person().ask() == new
+
+
+def test_a_challenge_of_another_session_is_not_sent(person, clock, attempts, codes):
+    challenge = person().ask()
+    clock.advance(minutes=36)
+    one = person()
+    error = one.refused(challenge, codes()[0])
+    assert "another session" in str(error)
+    assert "new code" in str(error)
+    assert attempts() == 0
+    assert one.mfa.open_challenge(one.manager.acquire()) is None
+
+
+@pytest.mark.parametrize("field", ["mfaId", "rememberMeId", "both"])
+def test_the_device_is_remembered_under_whichever_name_bill_gives_it(field, person, codes, clock, bill_sandbox):
+    bill_sandbox.put("settings", {"remember_field": field})
+    one = person()
+    one.enter(one.ask(), codes()[0])
+    clock.advance(days=1)
+    assert person().manager.acquire().trusted
+    assert bill_sandbox.stats()["sms_sent"] == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_remembering_only_this_session_is_trusted(kind, person, codes, clock, notes):
+    one = person(kind)
+    one.enter(one.ask(), codes()[0], remember=False)
+    assert one.manager.look().trusted
+    assert notes.read(one.manager.identity.device_key) is None
+    assert one.mfa.trusted_days(one.manager.acquire()) == 0
+    clock.advance(minutes=40)
+    assert not person(kind).manager.acquire().trusted
+
+
+def test_a_label_that_bill_cannot_take_uses_up_no_code(person, codes, attempts):
+    one = person()
+    challenge = one.ask()
+    with pytest.raises(BillConfigurationError, match="longer than 100"):
+        one.enter(challenge, codes()[0], device="x" * 101)
+    assert attempts() == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_a_phone_the_error_says_where_to_register_one(kind, person, bill_sandbox):
+    user = next(user for user in bill_sandbox.seed()["users"] if user["username"].startswith("nora"))
+    one = person(kind, fields={"login": user["username"], "password": user["password"]})
+    with pytest.raises(BillMfaError, match="register the user's phone in BILL") as caught:
+        one.ask()
+    assert caught.value.code == "BDC_1354"
+    assert one.mfa.open_challenge(one.manager.acquire()) is None
+    assert bill_sandbox.stats()["sms_sent"] == 0
+
+
+@pytest.mark.parametrize("kind", ["sync_token", "oauth"])
+def test_a_kind_without_mfa_is_refused_before_bill_is_asked(kind, person, bill_sandbox):
+    one = person(kind)
+    session = one.manager.acquire()
+    before = bill_sandbox.stats()["requests"]
+    with pytest.raises(BillConfigurationError, match=f"{kind} knows no MFA"):
+        one.mfa.challenge(session)
+    assert one.mfa.trusted_days(session) is None
+    assert bill_sandbox.stats()["requests"] == before
+
+
+def test_what_is_noted_of_a_challenge_holds_no_secret(person, notes):
+    one = person()
+    one.ask()
+    key = "bill_mfa_challenge__bill__00801SBX000100000000"
+    assert one.manager.acquire().session_token not in notes.read(key)
+
+
+@pytest.mark.parametrize(
+    "garbage", ["no JSON", "[]", '{"challenge_id": 1, "session": 2, "sent_at": "2026-01-01"}', "7"]
+)
+def test_garbage_in_place_of_the_noted_challenge_costs_a_text_and_no_error(garbage, person, notes, bill_sandbox):
+    notes.write("bill_mfa_challenge__bill__00801SBX000100000000", garbage)
+    person().ask()
+    assert bill_sandbox.stats()["sms_sent"] == 1
+
+
+def test_a_challenge_goes_through_xcom_unchanged(person):
+    challenge = person().ask()
+    assert Challenge.from_dict(challenge.as_dict()) == challenge
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"challenge_id": None},
+        {"session": 5},
+        {"sent_at": "yesterday"},
+        {"sent_at": "2026-01-01/2026-01-02"},
+        {"sent_at": None},
+        {"wrong": "1"},
+        {"texts": None},
+        {"more": 1},
+    ],
+)
+def test_a_malformed_challenge_says_what_to_pass(changes, person):
+    with pytest.raises(BillMfaError, match="challenge=challenge"):
+        Challenge.from_dict({**person().ask().as_dict(), **changes})
+
+
+@pytest.mark.parametrize("value", [None, "text", [], 7])
+def test_what_is_no_challenge_at_all_says_what_to_pass(value):
+    with pytest.raises(BillMfaError, match="challenge=challenge"):
+        Challenge.from_dict(value)
+
+
+@pytest.mark.parametrize("mode", ["off", "bypass"])
+def test_where_mfa_is_off_trust_has_no_end(mode, person, bill_sandbox):
+    bill_sandbox.put("settings", {"mfa_mode": mode})
+    one = person()
+    assert one.mfa.trusted_days(one.manager.make_trusted(one.manager.acquire())) is None
+
+
+def test_the_days_of_trust_run_down_and_a_device_of_the_connection_has_none(person, codes, clock, notes):
+    one = person()
+    assert one.mfa.trusted_days(one.manager.make_trusted(one.manager.acquire())) == 0
+    one.enter(one.ask(), codes()[0])
+    known = one.manager.devices.usable()
+    clock.advance(days=12)
+    later = person()
+    assert later.mfa.trusted_days(later.manager.acquire()) == pytest.approx(18)
+    notes.delete(one.manager.identity.device_key)
+    own = person(store=MemoryStore(), fields={"remembered_device_token": known.token, "device": known.device})
+    assert own.mfa.trusted_days(own.manager.acquire()) is None
+
+
+def test_the_moment_of_the_text_is_the_clocks(person, clock):
+    assert pendulum.parse(person().ask().sent_at) == clock.now
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_text_is_asked_for_in_a_new_session_if_bill_has_ended_the_old_one(kind, person, codes, bill_sandbox):
+    one = person(kind)
+    one.manager.acquire()
+    bill_sandbox.post("sessions/expire")
+    one.enter(one.ask(), codes()[0])
+    stats = bill_sandbox.stats()
+    assert (stats["sign_ins"], stats["sms_sent"]) == (2, 1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_code_for_a_session_that_bill_has_ended_is_answered_with_a_new_one(kind, person, codes, bill_sandbox):
+    one = person(kind)
+    challenge = one.ask()
+    bill_sandbox.post("sessions/expire")
+    assert one.refused(challenge, codes()[0]).code == "BDC_1356"
+    one.enter(one.ask(), codes()[1])
+    stats = bill_sandbox.stats()
+    assert (stats["sign_ins"], stats["sms_sent"]) == (2, 2)

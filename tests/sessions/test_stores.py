@@ -1,0 +1,206 @@
+"""Airflow Variables as a store: a failure is not "there is none", and of racing writers none fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from airflow.providers.common.compat import sdk
+
+from airflow_provider_bill.exceptions import BillStoreError
+from airflow_provider_bill.operators.bill import BillApiOperator
+from airflow_provider_bill.sessions.stores import MISS_READS, WRITE_TRIES, VariableStore
+from benchmarks.worker import Orders
+from benchmarks.workers import ROOT, Worker
+from dev.airflow_harness import airflow_version
+
+KEY = "bill_session_token__test"
+
+
+class Variables:
+    """Stands in for Airflow's ``Variable``: the next reads miss, lists fail or writes fail as ordered."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.missed_reads = 0
+        self.failing_writes = 0
+        self.failing_lists = False
+        self.calls: Counter[str] = Counter()
+
+    def get(self, key, default):
+        self.calls["get"] += 1
+        if self.missed_reads:
+            self.missed_reads -= 1
+            return default
+        return self.texts.get(key, default)
+
+    def set(self, key, text):
+        self.calls["set"] += 1
+        if self.failing_writes:
+            self.failing_writes -= 1
+            raise RuntimeError("UNIQUE constraint failed")
+        self.texts[key] = text
+
+    def keys(self, prefix):
+        self.calls["keys"] += 1
+        if self.failing_lists:
+            raise RuntimeError("API_SERVER_ERROR")
+        return [key for key in self.texts if key.startswith(prefix)]
+
+
+@pytest.fixture
+def variables(monkeypatch) -> Variables:
+    stand_in = Variables()
+    monkeypatch.setattr(sdk, "Variable", stand_in, raising=False)
+    return stand_in
+
+
+@pytest.fixture(params=[True, False], ids=["3.3", "before 3.3"])
+def lists_keys(request, monkeypatch) -> bool:
+    monkeypatch.setattr("airflow_provider_bill.version_compat.AIRFLOW_V_3_3_PLUS", request.param)
+    return request.param
+
+
+@pytest.fixture
+def store() -> VariableStore:
+    return VariableStore(sleep=lambda seconds: None)
+
+
+def test_what_is_there_costs_one_read(variables, lists_keys, store):
+    variables.texts[KEY] = "record"
+    assert store.read(KEY) == "record"
+    assert variables.calls == {"get": 1}
+
+
+def test_what_is_missing_is_confirmed(variables, lists_keys, store):
+    variables.texts[f"{KEY}__other"] = "another record"
+    assert store.read(KEY) is None
+    assert variables.calls == ({"get": 1, "keys": 1} if lists_keys else {"get": 1 + MISS_READS})
+
+
+def test_a_read_that_missed_for_a_moment_is_made_again(variables, lists_keys, store):
+    variables.texts[KEY] = "record"
+    variables.missed_reads = 1
+    assert store.read(KEY) == "record"
+
+
+def test_a_record_that_is_listed_and_cannot_be_read_is_an_error(variables, lists_keys, store):
+    if not lists_keys:
+        pytest.skip("there is no list of keys before Airflow 3.3")
+    variables.texts[KEY] = "record"
+    variables.missed_reads = 2
+    with pytest.raises(BillStoreError) as caught:
+        store.read(KEY)
+    assert caught.value.retryable
+
+
+def test_a_failing_api_server_is_an_error_and_not_a_miss(variables, lists_keys, store):
+    if not lists_keys:
+        pytest.skip("there is no list of keys before Airflow 3.3")
+    variables.failing_lists = True
+    with pytest.raises(BillStoreError, match="could not be read"):
+        store.read(KEY)
+
+
+def test_a_write_that_lost_a_race_is_made_again(variables, store):
+    variables.failing_writes = WRITE_TRIES - 1
+    store.write(KEY, "record")
+    assert variables.texts == {KEY: "record"}
+
+
+def test_a_write_that_always_fails_is_an_error_that_does_not_quote_the_record(variables, store):
+    variables.failing_writes = WRITE_TRIES
+    with pytest.raises(BillStoreError) as caught:
+        store.write(KEY, "record")
+    assert "UNIQUE" not in str(caught.value)
+    assert variables.calls == {"set": WRITE_TRIES}
+
+
+@pytest.mark.skipif(airflow_version() < (3, 0), reason="Airflow 2 has no API server between task and database")
+def test_a_read_that_the_api_server_failed_to_answer_costs_no_second_sign_in(
+    connect, run_dag, bill_sandbox, monkeypatch
+):
+    """In a real Airflow whose answers to the second task's first reads are lost."""
+    from airflow.sdk.execution_time.secrets.execution_api import ExecutionAPISecretsBackend as Backend
+
+    connect("v3")
+    real, lost = Backend.get_variable, []
+
+    def lossy(self, key, *args, **kwargs):
+        if bill_sandbox.stats()["sign_ins"] and key.startswith("bill_session_token") and not lost:
+            lost.append(key)
+            return None
+        return real(self, key, *args, **kwargs)
+
+    monkeypatch.setattr(Backend, "get_variable", lossy)
+    with sdk.DAG("lost_answers", schedule=None) as dag:
+        tasks = [
+            BillApiOperator(task_id=f"read_{number}", endpoint="/v3/vendors", query={"max": 1}) for number in range(2)
+        ]
+        tasks[0] >> tasks[1]
+    assert run_dag(dag).state == "success"
+    assert lost
+    assert bill_sandbox.stats()["sign_ins"] == 1
+
+
+RACE = """
+import sys
+from airflow_provider_bill.sessions.stores import VariableStore
+store = VariableStore()
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(10):
+    store.write("bill_session_token__race", f"{sys.argv[1]} {number}")
+print("done", flush=True)
+"""
+
+
+@pytest.mark.skipif(airflow_version() >= (3, 0), reason="from Airflow 3 on, Variables need a task")
+def test_racing_writers_of_one_variable_all_succeed(airflow_db):
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACE, str(number)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for number in range(4)
+    ]
+    try:
+        for writer in writers:
+            assert writer.stdout.readline() == "ready\n"
+        for writer in writers:
+            writer.stdin.write("\n")
+            writer.stdin.flush()
+        for writer in writers:
+            assert writer.communicate(timeout=120)[0].endswith("done\n")
+    finally:
+        for writer in writers:
+            writer.kill()
+    assert VariableStore().read("bill_session_token__race").endswith(" 9")
+
+
+@pytest.mark.skipif(airflow_version() >= (3, 0), reason="from Airflow 3 on, Variables need a task")
+def test_processes_that_share_real_variables_make_one_sign_in(run_dag, bill_sandbox):
+    connection = json.loads(json.dumps(bill_sandbox.seed()["connections"]["v3"]))
+    orders = Orders(url=bill_sandbox.url, connection=connection, folder="", organizations=[""] * 3)
+    with tempfile.TemporaryDirectory() as folder:
+        workers = [Worker(orders, Path(folder) / host) for host in ("one", "two", "one", "two")]
+        try:
+            for worker in workers:
+                worker.await_ready()
+            for worker in workers:
+                worker.go()
+            outcomes = [outcome for worker in workers for outcome in worker.outcomes()]
+        finally:
+            for worker in workers:
+                worker.kill()
+    assert [error for outcome in outcomes for error in outcome.errors] == []
+    assert len({outcome.session for outcome in outcomes}) == 1
+    assert bill_sandbox.stats()["sign_ins"] == 1

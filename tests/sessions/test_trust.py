@@ -1,0 +1,229 @@
+"""Trusted sessions: made so without a person where that is possible, and else an error that names the way out."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_bill.client.credentials import RememberedDevice
+from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaRequiredError
+from airflow_provider_bill.sessions.stores import MemoryStore
+
+STEP_UP = "/connect/v3/mfa/step-up"
+PAYMENTS = "/connect/v3/payments"
+OWN = {"remembered_device_token": "never-known-to-bill", "device": "laptop"}
+WAY_OUT = "BillMfaOperator.*bill_mfa"
+
+
+@pytest.fixture
+def calls(bill_sandbox):
+    """Count what BILL has got on a path."""
+    return lambda path: bill_sandbox.stats()["by_path"].get(path, 0)
+
+
+@pytest.fixture
+def own_device(make_manager, pass_mfa, notes, bill_sandbox):
+    """A device that BILL knows and only the connection brings."""
+    manager = make_manager()
+    pass_mfa(manager)
+    known = manager.devices.usable()
+    manager.forget(manager.acquire())
+    notes.delete(manager.identity.device_key)
+    return {"remembered_device_token": known.token, "device": known.device}
+
+
+def test_a_payment_without_mfa_is_not_sent_and_the_error_names_the_way_out(make_manager, pay, calls, bill_sandbox):
+    with pytest.raises(BillMfaRequiredError, match=WAY_OUT) as caught:
+        pay(make_manager())
+    assert caught.value.code == "BDC_1361"
+    assert not caught.value.retryable
+    stats = bill_sandbox.stats()
+    assert (stats["sign_ins"], stats["sms_sent"], calls(PAYMENTS)) == (1, 0, 0)
+
+
+def test_what_bill_itself_refuses_as_untrusted_is_not_answered_with_a_sign_in(make_manager, pay, calls, bill_sandbox):
+    manager = make_manager()
+    with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
+        pay(manager, trusted=False)
+    assert (bill_sandbox.stats()["sign_ins"], calls(PAYMENTS), calls(STEP_UP)) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("kind", ["v3", "v2", "console"])
+def test_after_a_code_every_task_pays_with_the_same_session(kind, make_manager, pass_mfa, pay, bill_sandbox):
+    pass_mfa(make_manager(kind))
+    assert make_manager(kind).acquire_trusted().trusted
+    if kind != "console":
+        for _ in range(3):
+            pay(make_manager(kind))
+        assert bill_sandbox.stats()["payments"] == 3
+    stats = bill_sandbox.stats()
+    assert (stats["sign_ins"], stats["sms_sent"]) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["v3", "v2"])
+def test_for_thirty_days_sessions_are_trusted_from_their_sign_in(
+    kind, make_manager, pass_mfa, pay, clock, bill_sandbox
+):
+    pass_mfa(make_manager(kind))
+    for day in range(1, 30):
+        clock.advance(days=1)
+        manager = make_manager(kind)
+        assert manager.acquire_trusted().trusted, day
+        pay(manager)
+    stats = bill_sandbox.stats()
+    assert (stats["sign_ins"], stats["sms_sent"], stats["payments"]) == (30, 1, 29)
+    assert stats["by_path"].get(STEP_UP, 0) == 0
+    clock.advance(days=1)
+    with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
+        make_manager(kind).acquire_trusted()
+    assert bill_sandbox.stats()["sign_ins"] == 31
+
+
+def test_a_task_that_signed_in_before_finds_that_another_has_passed_mfa(make_manager, pass_mfa, pay, calls):
+    early = make_manager()
+    early.acquire()
+    pass_mfa(make_manager())
+    pay(early)
+    assert calls(STEP_UP) == 0
+    assert early.acquire().trusted
+
+
+def test_a_session_of_one_run_steps_up_with_the_device_that_all_runs_share(make_manager, pass_mfa, pay, calls):
+    run_store = MemoryStore()  # as the XCom of a login task: the device lies elsewhere
+    in_run = make_manager(store=run_store)
+    assert not in_run.acquire().trusted
+    pass_mfa(make_manager())
+    pay(in_run)
+    pay(make_manager(store=run_store))
+    assert (calls("/connect/v3/login"), calls(STEP_UP), calls(PAYMENTS)) == (2, 1, 2)
+
+
+def test_a_session_that_lost_its_trust_steps_up_once_and_the_payment_is_made_once(
+    make_manager, pass_mfa, pay, calls, bill_sandbox
+):
+    manager = make_manager()
+    pass_mfa(manager)
+    bill_sandbox.post("faults", {"path": PAYMENTS, "method": "POST", "code": "BDC_1361"})
+    pay(manager)
+    stats = bill_sandbox.stats()
+    assert (stats["sign_ins"], stats["payments"], calls(PAYMENTS), calls(STEP_UP)) == (1, 1, 2, 1)
+
+
+def test_without_a_device_a_lost_trust_is_noted_for_all(make_manager, pass_mfa, pay, calls, bill_sandbox):
+    manager = make_manager()
+    pass_mfa(manager, remember=False)
+    bill_sandbox.post("faults", {"path": PAYMENTS, "method": "POST", "code": "BDC_1361"})
+    with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
+        pay(manager)
+    assert calls(PAYMENTS) == 1
+    assert not make_manager().look().trusted
+
+
+@pytest.mark.parametrize("refusal", ["untrusted", "refuse"])
+def test_a_refused_device_is_tried_once_and_not_at_every_sign_in(
+    refusal, make_manager, clock, bill_sandbox, caplog, notes
+):
+    bill_sandbox.put("settings", {"bad_remember_me": refusal})
+    first = make_manager()
+    first.devices.remember(RememberedDevice(token="forgotten-by-bill", device="airflow-test"), clock.now)
+    for _ in range(4):
+        assert not make_manager().acquire().trusted
+        clock.advance(minutes=40)
+    stats = bill_sandbox.stats()
+    assert stats["sign_ins"] == 4
+    assert stats["refused_sign_ins"] == (1 if refusal == "refuse" else 0)
+    assert caplog.text.count("no longer honours the remembered device") == 1
+    assert first.devices.record().refused_at is not None
+
+
+@pytest.mark.parametrize("kind", ["v3", "v2"])
+def test_a_device_that_bill_calls_an_invalid_session_is_not_taken_for_a_wrong_password(
+    kind, make_manager, bill_sandbox
+):
+    bill_sandbox.put("settings", {"bad_remember_me": "refuse"})
+    for _ in range(3):
+        assert not make_manager(kind, fields=OWN).acquire().trusted
+    stats = bill_sandbox.stats()
+    assert (stats["sign_ins"], stats["refused_sign_ins"]) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["v3", "v2"])
+def test_the_connections_own_device_makes_the_first_session_trusted(kind, make_manager, own_device, pay, bill_sandbox):
+    before = bill_sandbox.stats()["sms_sent"]
+    manager = make_manager(kind, fields=own_device)
+    assert manager.acquire().trusted
+    pay(manager)
+    assert bill_sandbox.stats()["sms_sent"] == before
+
+
+def test_the_connections_own_device_comes_second(make_manager, own_device, clock, calls):
+    manager = make_manager(fields=own_device)
+    manager.devices.remember(RememberedDevice(token="forgotten-by-bill", device="airflow-test"), clock.now)
+    assert manager.acquire_trusted().trusted
+    assert calls(STEP_UP) == 1  # with the second, in the session that the first did not make trusted
+    make_manager(fields=own_device).acquire_trusted()
+    assert calls(STEP_UP) == 1
+
+
+def test_a_step_up_that_bill_answers_with_no_is_a_refusal(make_manager, clock, calls, caplog):
+    manager = make_manager()
+    manager.acquire()
+    manager.devices.remember(RememberedDevice(token="forgotten-by-bill", device="airflow-test"), clock.now)
+    for _ in range(3):
+        with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
+            make_manager().acquire_trusted()
+    assert calls(STEP_UP) == 1
+    assert caplog.text.count("no longer honours the remembered device") == 1
+
+
+@pytest.mark.parametrize("mode", ["off", "bypass"])
+@pytest.mark.parametrize("told", [False, True])
+def test_where_mfa_is_off_nobody_is_asked(mode, told, make_manager, pay, bill_sandbox):
+    bill_sandbox.put("settings", {"mfa_mode": mode, "trusted_when_mfa_off": told})
+    for _ in range(2):
+        manager = make_manager()
+        pay(manager)
+        assert manager.acquire_trusted().trusted
+    stats = bill_sandbox.stats()
+    assert (stats["sign_ins"], stats["sms_sent"], stats["payments"]) == (1, 0, 2)
+    assert stats["by_path"].get("/connect/v3/login/session", 0) == (0 if told else 1)
+
+
+def test_an_oauth_token_needs_no_mfa(make_manager, pay, bill_sandbox):
+    manager = make_manager("oauth")
+    assert manager.acquire_trusted() == manager.acquire()
+    pay(manager)
+    stats = bill_sandbox.stats()
+    assert (stats["requests"], stats["payments"]) == (2, 1)
+
+
+def test_a_sync_token_does_not_get_to_send_a_payment(make_manager, pay, calls):
+    with pytest.raises(BillConfigurationError, match="sync token"):
+        pay(make_manager("sync_token"))
+    assert calls(PAYMENTS) == 0
+
+
+def test_a_dead_session_is_renewed_before_it_is_made_trusted(make_manager, pass_mfa, pay, clock, bill_sandbox):
+    pass_mfa(make_manager())
+    manager = make_manager()
+    manager.acquire()
+    bill_sandbox.post("sessions/expire")
+    pay(manager)
+    stats = bill_sandbox.stats()
+    assert (stats["sign_ins"], stats["sms_sent"], stats["payments"]) == (2, 1, 1)
+
+
+def test_an_untrusted_session_that_bill_ended_is_renewed_and_not_an_error(make_manager, pass_mfa, pay, bill_sandbox):
+    untrusted = make_manager(store=MemoryStore())
+    untrusted.acquire()
+    pass_mfa(make_manager())
+    bill_sandbox.post("sessions/expire")
+    pay(untrusted)
+    assert bill_sandbox.stats()["payments"] == 1
+
+
+def test_asking_for_trust_of_a_session_that_bill_ended_says_that_a_person_is_needed(make_manager, bill_sandbox):
+    make_manager().acquire()
+    bill_sandbox.post("sessions/expire")
+    with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
+        make_manager().acquire_trusted()
+    assert bill_sandbox.stats()["sign_ins"] == 2
