@@ -17,7 +17,7 @@ BIN := $(VENV)/bin
 INSTALLED := .installed
 INPUTS := pyproject.toml Makefile
 
-.PHONY: help demo ui test lint matrix matrix-% constraints build clean
+.PHONY: help demo ui test lint matrix bench constraints build clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ matrix: matrix-3.1 matrix-2.11 ## Run all tests but the supervised ones on Airfl
 matrix-%: .venv-%/$(INSTALLED)
 	.venv-$*/bin/python -m pytest -m "not supervised"
 
+bench: .venv-bench/$(INSTALLED) ## Run the benchmarks and write benchmarks/results (about 12 minutes)
+	.venv-bench/bin/python -m benchmarks
+
 constraints: $(BIN)/uv ## Bring the pinned versions up to date
 	for version in $(AIRFLOWS); do \
 		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
@@ -48,6 +51,9 @@ constraints: $(BIN)/uv ## Bring the pinned versions up to date
 			--constraint "constraints/airflow-$$version.in" --output-file "constraints/airflow-$$version.txt" \
 			pyproject.toml || exit 1; \
 	done
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --extra hitl --extra sandbox --group dev --group bench \
+		--constraint constraints/airflow-3.3.in --output-file constraints/bench.txt pyproject.toml
 
 build: $(VENV)/$(INSTALLED) ## Build and check the wheel and the source distribution
 	rm -rf dist
@@ -68,6 +74,9 @@ $(VENV)/$(INSTALLED): constraints/airflow-3.3.txt $(INPUTS) | $(BIN)/uv
 .venv-%/$(INSTALLED): constraints/airflow-%.txt $(INPUTS) | .venv-%/bin/uv
 	$(call install,.venv-$*,$<)
 
+.venv-bench/$(INSTALLED): constraints/bench.txt $(INPUTS) | .venv-bench/bin/uv
+	$(call install,.venv-bench,$<,--group bench)
+
 $(BIN)/uv:
 	$(call create,$(VENV),$(PYTHON))
 
@@ -86,6 +95,6 @@ endef
 define install
 	@echo "Installing $(2) into $(1)"
 	$(1)/bin/uv pip install --quiet --python $(1)/bin/python --constraint $(2) --build-constraint $(2) \
-		--editable '.[hitl,sandbox]' --group dev
+		--editable '.[hitl,sandbox]' --group dev $(3)
 	@touch $@
 endef

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import pendulum
 from pendulum import DateTime, Duration
@@ -61,7 +62,7 @@ class BillSession:
     ends_at: DateTime | None = None
     signed_in_by: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def expires_at(self) -> DateTime | None:
         """The moment it ends if nobody uses it any more; None if it does not end."""
         ends = [] if self.idle_limit is None else [self.last_used_at + self.idle_limit]
@@ -72,7 +73,8 @@ class BillSession:
     def seconds_left(self, now: DateTime) -> float:
         """Give the seconds until it ends (infinite if it does not), negative once it has."""
         expires_at = self.expires_at
-        return float("inf") if expires_at is None else (expires_at - now).total_seconds()
+        # Not pendulum's difference: it counts months and years too, and this is asked before every call.
+        return float("inf") if expires_at is None else expires_at.timestamp() - now.timestamp()
 
     def state(self, now: DateTime) -> SessionState:
         """Tell whether it is fresh, worth keeping alive, or over."""

@@ -186,7 +186,7 @@ class SessionManager:
             self._session = mine = mine.used(sent_at)
             if mine.idle_limit is None:
                 return
-            if self._written_at and (sent_at - self._written_at).total_seconds() < TOUCH_INTERVAL:
+            if self._written_at and sent_at.timestamp() - self._written_at.timestamp() < TOUCH_INTERVAL:
                 return
             self._written_at = sent_at
             try:

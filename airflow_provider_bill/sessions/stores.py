@@ -22,7 +22,7 @@ WRITE_TRIES = 3
 #: Further reads of a missing Variable where Airflow (before 3.3) cannot tell "missing" from "failed".
 MISS_READS = 2
 #: Seconds between two tries, drawn from this range.
-PAUSE_SECONDS = (0.05, 0.3)
+PAUSE_SECONDS = (0.02, 0.1)
 _ADVICE = "see whether Airflow's API server and metadata database answer, then run the task again"
 
 

@@ -1,0 +1,183 @@
+"""A worker process whose tasks all want a session at once: ``python -m benchmarks.worker``.
+
+Reads what to do as a JSON object (:class:`Orders`) from a line of its input, says ``ready``, waits for another line,
+prints what became of each task, and waits for more. Its host is the temporary folder that it is started with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pendulum
+
+from airflow_provider_bill.client.client import BillClient
+from airflow_provider_bill.client.credentials import RememberedDevice, credentials_from
+from airflow_provider_bill.client.environments import resolve_environment
+from airflow_provider_bill.client.session import BillSession, Clock
+from airflow_provider_bill.exceptions import BillError
+from airflow_provider_bill.sessions.devices import Devices
+from airflow_provider_bill.sessions.guard import Guard
+from airflow_provider_bill.sessions.identity import Identity
+from airflow_provider_bill.sessions.manager import SessionManager
+from airflow_provider_bill.sessions.stores import Store, VariableStore
+from airflow_provider_bill.sessions.turns import LEASE_SECONDS, SharedTurns
+from benchmarks.shared_store import SharedStore
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a worker is to do.
+
+    :param url: the local BILL
+    :param connection: an Airflow connection's ``login``, ``password`` and ``extra``
+    :param folder: the shared store's; empty: the Variables of the Airflow that ``AIRFLOW_HOME`` names
+    :param organizations: one for each task; empty: the connection's own
+    :param latency: of the shared store, least and most milliseconds
+    :param failures: of the shared store, share of its operations
+    :param tries: how often a task begins anew after an error, whatever the error
+    :param lease_seconds: how long the lease of a dead worker lives
+    :param clock_offset: seconds by which this host's clock is ahead
+    :param dies: ``before`` or ``after`` its sign-in, by SIGKILL; empty: it does not
+    """
+
+    url: str
+    connection: dict[str, Any]
+    folder: str
+    organizations: list[str] = field(default_factory=lambda: [""])
+    latency: tuple[float, float] = (0, 0)
+    failures: float = 0
+    tries: int = 1
+    lease_seconds: float = LEASE_SECONDS
+    clock_offset: float = 0
+    dies: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one task.
+
+    :param seconds: until it had its session, or failed
+    :param session: fingerprint of the session; empty for none
+    :param organization: the session's
+    :param errors: class and text of the error of each try that failed
+    """
+
+    seconds: float
+    session: str = ""
+    organization: str = ""
+    errors: list[str] = field(default_factory=list)
+
+
+class MortalClient(BillClient):
+    """A client whose process is killed next to its sign-in."""
+
+    dies = ""
+
+    def sign_in(self, remembered_device: RememberedDevice | None = None) -> BillSession:
+        """Sign in, and die as ordered."""
+        if self.dies == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        session = super().sign_in(remembered_device)
+        if self.dies == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return session
+
+
+def new_manager(
+    store: Store,
+    url: str,
+    connection: Mapping[str, Any],
+    *,
+    organization_id: str = "",
+    lease_seconds: float = LEASE_SECONDS,
+    clock: Clock,
+    dies: str = "",
+) -> SessionManager:
+    """Wire a manager as the hook does, with another store."""
+    fields = {"login": connection.get("login"), "password": connection.get("password"), **connection["extra"]}
+    if organization_id:
+        fields["organization_id"] = organization_id
+    credentials = credentials_from(fields.get("sign_in") or "v3", fields)
+    environment = resolve_environment("sandbox", url)
+    client = MortalClient(credentials, environment, clock=clock)
+    client.dies = dies
+    identity = Identity("bill", credentials.organization_id, str(credentials.kind), environment.v3_base)
+    turns = SharedTurns(store, lease_seconds=lease_seconds)
+    guard = Guard(store, identity, credentials, turns=turns, clock=clock)
+    devices = Devices(store, identity, credentials, clock=clock)
+    return SessionManager(client, store, guard, devices, identity, clock=clock)
+
+
+def run_task(orders: Orders, organization_id: str) -> Outcome:
+    """Want a session, as often as a task may."""
+    offset = pendulum.duration(seconds=orders.clock_offset)
+    store: Store = VariableStore()
+    if orders.folder:
+        store = SharedStore(Path(orders.folder), latency=orders.latency, failures=orders.failures)
+    start, errors = time.monotonic(), []
+    for _ in range(orders.tries):
+        manager = new_manager(
+            store,
+            orders.url,
+            orders.connection,
+            organization_id=organization_id,
+            lease_seconds=orders.lease_seconds,
+            clock=lambda: pendulum.now("UTC") + offset,
+            dies=orders.dies,
+        )
+        try:
+            session = manager.acquire()
+        except BillError as error:
+            errors.append(f"{type(error).__name__}: {error}")
+        else:
+            name = hashlib.sha256(session.session_token.encode()).hexdigest()[:12]
+            return Outcome(time.monotonic() - start, name, session.organization_id, errors)
+    return Outcome(time.monotonic() - start, errors=errors)
+
+
+def work(orders: Orders, begin: Callable[[], object]) -> list[Outcome]:
+    """Run all tasks at once, in threads that wait for ``begin``."""
+    outcomes: list[Outcome] = []
+    go = threading.Event()
+
+    def task(organization_id: str) -> None:
+        go.wait()
+        outcomes.append(run_task(orders, organization_id))
+
+    threads = [threading.Thread(target=task, args=(name,), daemon=True) for name in orders.organizations]
+    for thread in threads:
+        thread.start()
+    begin()
+    go.set()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+def main() -> None:
+    """Carry out orders until there are no more."""
+    # Airflow 2 logs to the output; only our own words belong there.
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def begin() -> None:
+        print("ready", file=output, flush=True)
+        sys.stdin.readline()
+
+    for line in iter(sys.stdin.readline, ""):
+        outcomes = work(Orders(**json.loads(line)), begin)
+        print(json.dumps([asdict(outcome) for outcome in outcomes]), file=output, flush=True)
+
+
+if __name__ == "__main__":
+    main()
