@@ -29,7 +29,7 @@ ui: $(VENV)/$(INSTALLED) ## Leave Airflow's web page and the local BILL running 
 	$(BIN)/python -m dev.ui
 
 test: $(VENV)/$(INSTALLED) ## Run all tests on Airflow 3.3
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/$(INSTALLED) ## Check style and types
 	$(BIN)/ruff check .
@@ -39,7 +39,7 @@ lint: $(VENV)/$(INSTALLED) ## Check style and types
 matrix: matrix-3.1 matrix-2.11 ## Run all tests but the supervised ones on Airflow 3.1 and 2.11
 
 matrix-%: .venv-%/$(INSTALLED)
-	.venv-$*/bin/python -m pytest -m "not supervised"
+	.venv-$*/bin/python -m pytest -m "not supervised" -n 2
 
 bench: .venv-bench/$(INSTALLED) ## Run the benchmarks and write benchmarks/results (about 12 minutes)
 	.venv-bench/bin/python -m benchmarks
@@ -47,12 +47,12 @@ bench: .venv-bench/$(INSTALLED) ## Run the benchmarks and write benchmarks/resul
 constraints: $(BIN)/uv ## Bring the pinned versions up to date
 	for version in $(AIRFLOWS); do \
 		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
-			--no-emit-index-url --no-emit-find-links --all-extras --group dev \
+			--all-extras --group dev \
 			--constraint "constraints/airflow-$$version.in" --output-file "constraints/airflow-$$version.txt" \
 			pyproject.toml || exit 1; \
 	done
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --extra hitl --extra sandbox --group dev --group bench \
+		--extra hitl --extra sandbox --group dev --group bench \
 		--constraint constraints/airflow-3.3.in --output-file constraints/bench.txt pyproject.toml
 
 build: $(VENV)/$(INSTALLED) ## Build and check the wheel and the source distribution

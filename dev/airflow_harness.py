@@ -316,10 +316,15 @@ class AirflowHarness:
 
         :param task: the task instance as the REST API gives it
         """
-        place = "dag_id={dag_id}, task_id={task_id}, run_id={dag_run_id}, map_index={map_index}".format_map(task)
+        index = task["map_index"]
+        # Counted for all tries: a cleared task has an id of its own, and older Airflows name no id at the end.
+        start = "<TaskInstance: {dag_id}.{task_id} {dag_run_id} ".format_map(task) + (
+            f"map_index={index} [" * (index >= 0)
+        )
+        end = "dag_id={dag_id}, task_id={task_id}, run_id={dag_run_id}, map_index={map_index}".format_map(task)
         lines = (self.home / "scheduler.log").read_text(errors="replace").splitlines()
-        started = [line for line in lines if f"(id={task['id']}, try_number" in line]
-        heard = [line for line in lines if "TaskInstance Finished" in line and place in line]
+        started = [line for line in lines if start in line and "(id=" in line]
+        heard = [line for line in lines if "TaskInstance Finished" in line and end in line]
         return 0 < len(started) <= len(heard)
 
     def task_state(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str | None:

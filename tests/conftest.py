@@ -20,6 +20,9 @@ def _isolate_airflow() -> None:
     for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
         del os.environ[name]
     (AIRFLOW_HOME / "dags").mkdir()
+    # The guard's file locks lie in the temporary folder: test runs side by side must not wait for one another.
+    (AIRFLOW_HOME / "tmp").mkdir()
+    os.environ["TMPDIR"] = tempfile.tempdir = str(AIRFLOW_HOME / "tmp")
     os.environ.update(
         {
             "AIRFLOW_HOME": str(AIRFLOW_HOME),

@@ -15,10 +15,12 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test in this folder."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.supervised)
+    """Mark every test in this folder; they share one Airflow and take longest, so one process begins with them."""
+    here = [item for item in items if HERE in item.path.parents]
+    for item in here:
+        item.add_marker(pytest.mark.supervised)
+        item.add_marker(pytest.mark.xdist_group("supervised"))
+    items[:] = [*here, *(item for item in items if item not in here)]
 
 
 @pytest.fixture(scope="session")

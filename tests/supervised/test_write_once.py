@@ -58,9 +58,10 @@ def test_a_write_that_was_answered_is_not_sent_again_when_the_task_is_cleared(ai
 
 
 def test_a_write_that_bill_refused_may_be_sent_again(airflow, bill_sandbox):
-    bill_sandbox.post("faults", {"path": PATH, "method": "POST", "code": "BDC_1144"})
+    bill_sandbox.post("faults", {"path": PATH, "method": "POST", "code": "BDC_1152"})
     run_id, state = airflow.run(DAG_ID)
-    assert state == "success"
-    (task,) = airflow.task_instances(DAG_ID, run_id)
-    assert task["try_number"] == 2
+    assert state == "failed"
+    assert bill_sandbox.stats()["writes"] == 0
+    airflow.rest("POST", f"dags/{DAG_ID}/clearTaskInstances", {"dag_run_id": run_id, "dry_run": False})
+    assert airflow.wait(DAG_ID, run_id) == "success"
     assert bill_sandbox.stats()["writes"] == 1
