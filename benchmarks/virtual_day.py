@@ -96,10 +96,11 @@ def _day(url: str, plan: Plan, warm_up: bool) -> dict[str, Any]:
     import pendulum
     import requests
 
+    from airflow_provider_bill.hooks import wiring
     from airflow_provider_bill.hooks.bill import BillHook
-    from airflow_provider_bill.sessions import stores
+    from airflow_provider_bill.sessions.stores import MemoryStore
 
-    class CountingStore(stores.MemoryStore):
+    class CountingStore(MemoryStore):
         writes = 0
 
         def write(self, key: str, text: str) -> None:
@@ -108,7 +109,7 @@ def _day(url: str, plan: Plan, warm_up: bool) -> dict[str, Any]:
 
     control = requests.Session()
     control.post(f"{url}/_sandbox/reset", timeout=30)
-    store = stores.PROCESS_MEMORY = CountingStore()
+    store = wiring.PROCESS_MEMORY = CountingStore()
     now = pendulum.now("UTC")
     clock: Callable[[], pendulum.DateTime] = lambda: now  # noqa: E731
     tasks = 0

@@ -95,10 +95,11 @@ def connect(bill_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> Ca
 
     Changes go to the connection's own fields, or else to its extra; `rename` renames extras.
     """
-    from airflow_provider_bill.sessions import stores
+    from airflow_provider_bill.hooks import wiring
+    from airflow_provider_bill.sessions.stores import MemoryStore
 
     connections = bill_sandbox.seed()["connections"]
-    monkeypatch.setattr(stores, "PROCESS_MEMORY", stores.MemoryStore())
+    monkeypatch.setattr(wiring, "PROCESS_MEMORY", MemoryStore())
 
     def set_up(
         kind: str = "v3", conn_id: str = "bill_default", rename: dict[str, str] | None = None, **changes: Any

@@ -7,29 +7,20 @@ import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import (
-    AirflowException,
-    BaseHook,
-    conf,
-    get_current_context,
-    mask_secret,
-)
+from airflow.providers.common.compat.sdk import BaseHook, mask_secret
 
 from airflow_provider_bill.client.paths import is_read, is_v2
 from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillHandleError
 from airflow_provider_bill.hooks.errors import airflow_errors
-from airflow_provider_bill.sessions.identity import Handle, Identity, XComPlace
+from airflow_provider_bill.sessions.identity import Handle, XComPlace
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
     # Imported when first used: a DAG file that imports this hook must stay quick to parse.
     from airflow_provider_bill.client.client import BillClient
     from airflow_provider_bill.client.session import BillSession, Clock
+    from airflow_provider_bill.hooks.wiring import Wiring
     from airflow_provider_bill.sessions.manager import SessionManager
     from airflow_provider_bill.sessions.mfa import Challenge, Mfa
-    from airflow_provider_bill.sessions.stores import Store
-    from airflow_provider_bill.sessions.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -328,7 +319,7 @@ class BillHook(BaseHook):
             log.info("There is no BILL session to sign out of.")
             return False
         opened_by = session.signed_in_by
-        here = self._signed_in_by()
+        here = self._wiring.signed_in_by
         if only_if_opened_by_this_run and any(opened_by.get(k) != here.get(k) for k in ("dag_id", "run_id")):
             log.info(
                 "The BILL session was opened by run %s of DAG %s; it stays for others.",
@@ -358,90 +349,24 @@ class BillHook(BaseHook):
         return True, f"Signed in to {where} ({client.environment.name}) and out again."
 
     @functools.cached_property
+    def _wiring(self) -> Wiring:
+        from airflow_provider_bill.hooks.wiring import Wiring
+
+        return Wiring(self._client(), self.bill_conn_id, store=self.store, place=self._place, clock=self._clock)
+
+    @property
     def _manager(self) -> SessionManager:
-        from airflow_provider_bill.client.session import utc_now
-        from airflow_provider_bill.sessions.devices import Devices
-        from airflow_provider_bill.sessions.guard import Guard
-        from airflow_provider_bill.sessions.manager import SessionManager
+        return self._wiring.manager
 
-        client, clock = self._client(), self._clock or utc_now
-        credentials = client.credentials
-        identity = Identity(
-            conn_id=self.bill_conn_id,
-            organization_id=credentials.organization_id,
-            kind=str(credentials.kind),
-            environment=client.environment.v3_base,
-        )
-        store = self._open_store()
-        place = "__".join(str(part) for part in vars(self._place).values()) if self._place else ""
-        guard = Guard(self._notes, identity, credentials, turns=self._turns, place=place, clock=clock)
-        devices = Devices(self._notes, identity, credentials, clock=clock, on_secret=mask_secret)
-        return SessionManager(
-            client,
-            store,
-            guard,
-            devices,
-            identity,
-            clock=clock,
-            signed_in_by=self._signed_in_by(),
-            on_secret=mask_secret,
-        )
-
-    @functools.cached_property
+    @property
     def _mfa(self) -> Mfa:
-        from airflow_provider_bill.sessions.mfa import Mfa
-
-        return Mfa(self._manager, self._notes, self._turns)
-
-    @functools.cached_property
-    def _notes(self) -> Store:
-        """What outlives a run, and what all sign-ins must see; so never the XCom store."""
-        from airflow_provider_bill.sessions.stores import PROCESS_MEMORY, VariableStore
-
-        return PROCESS_MEMORY if self._store_name == "memory" else VariableStore()
-
-    @functools.cached_property
-    def _turns(self) -> Turns:
-        from airflow_provider_bill.sessions.turns import LEASE_SECONDS, ProcessTurns, SharedTurns
-
-        if self._store_name == "memory":
-            return ProcessTurns()
-        lease_seconds = conf.getfloat("bill", "sign_in_lease_seconds", fallback=LEASE_SECONDS)
-        return SharedTurns(self._notes, lease_seconds=lease_seconds)
+        return self._wiring.mfa
 
     def _client(self) -> BillClient:
-        from airflow import __version__ as airflow_version
+        from airflow_provider_bill.hooks.wiring import make_client
 
-        from airflow_provider_bill.client.client import BillClient
-        from airflow_provider_bill.client.session import utc_now
-        from airflow_provider_bill.client.transport import Transport
-        from airflow_provider_bill.hooks.connection import read_connection
-
-        credentials, environment = read_connection(self.get_connection(self.bill_conn_id), self.organization_id)
-        clock = self._clock or utc_now
-        transport = Transport(timeout=self.timeout, clock=clock, user_agent_suffix=f"apache-airflow/{airflow_version}")
-        return BillClient(credentials, environment, transport=transport, clock=clock, on_secret=mask_secret)
-
-    @functools.cached_property
-    def _store_name(self) -> str:
-        if self.store is not None:
-            return self.store
-        if _task_context() is not None:
-            return "variable"
-        log.info("Outside a task the BILL session is kept in this process only.")
-        return "memory"
-
-    def _open_store(self) -> Store:
-        from airflow_provider_bill.sessions.stores import XComStore
-
-        if self._store_name != "xcom":
-            return self._notes
-        self._place = self._place or _this_task()
-        if self._place is None:
-            raise BillConfigurationError(
-                "store='xcom' needs a login task", advice="use BillHook.from_handle with its handle"
-            )
-        return XComStore(self._place)
+        connection = self.get_connection(self.bill_conn_id)
+        return make_client(connection, self.organization_id, timeout=self.timeout, clock=self._clock)
 
     def _check_trust(self) -> None:
         if self.require_trusted:
@@ -455,28 +380,7 @@ class BillHook(BaseHook):
             organization_id=identity.organization_id,
             store=self._manager.store.name,
             key=identity.session_key,
-            where=self._place,
+            where=self._wiring.place,
             trusted=session.trusted,
             expires_at=expires_at.isoformat() if expires_at else "",
         ).as_dict()
-
-    def _signed_in_by(self) -> dict[str, str]:
-        place = _this_task()
-        if place is None:
-            return {}
-        return {"dag_id": place.dag_id, "run_id": place.run_id, "task_id": place.task_id}
-
-
-def _task_context() -> Context | None:
-    try:
-        return get_current_context()
-    except (RuntimeError, AirflowException):
-        return None
-
-
-def _this_task() -> XComPlace | None:
-    context = _task_context()
-    if context is None:
-        return None
-    ti = context["ti"]
-    return XComPlace(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index)
