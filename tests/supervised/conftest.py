@@ -35,8 +35,12 @@ def supervised_airflow(sandbox: SandboxProcess, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture
-def airflow(supervised_airflow: AirflowHarness, bill_sandbox: SandboxProcess) -> AirflowHarness:
+def airflow(supervised_airflow: AirflowHarness, bill_sandbox: SandboxProcess) -> Iterator[AirflowHarness]:
     """The supervised Airflow, before a local BILL in its seeded state and without stored sessions."""
     for key in supervised_airflow.variables():
         supervised_airflow.rest("DELETE", f"variables/{key}")
-    return supervised_airflow
+    yield supervised_airflow
+    for dag in supervised_airflow.rest_all("dags", "dags"):
+        if not dag["is_paused"]:
+            # One with a schedule would run into the next test.
+            supervised_airflow.rest("PATCH", f"dags/{dag['dag_id']}", {"is_paused": True})
