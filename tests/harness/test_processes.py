@@ -13,12 +13,12 @@ from dev.processes import Service, stop_services, wait_until
 
 # Like Airflow's task runner: a child in a process group of its own, here also deaf to SIGTERM.
 PARENT = """
-import os, signal, time
+import os, signal
 if os.fork() == 0:
     os.setpgid(0, 0)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     print("child", os.getpid(), flush=True)
-    time.sleep(600)
+    signal.pause()
 {then}
 """
 
@@ -40,7 +40,7 @@ def start(tmp_path):
 
 
 def test_stopping_ends_children_in_their_own_process_group(start):
-    service, child = start("time.sleep(600)")
+    service, child = start("signal.pause()")
     assert child in service.members()
     stop_services([service], grace=5)
     wait_until(lambda: not psutil.pid_exists(child), 20, "the child to end")
