@@ -1,4 +1,4 @@
-"""The virtual clock: the real time plus an offset that tests move forward."""
+"""The virtual clock: the real time plus an offset that tests move forward, or a time that only tests move."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """Tells the time; ``advance`` moves it and it never goes back."""
+    """Tells the time; ``advance`` moves it and it never goes back, save by ``stop`` and ``reset``."""
 
     def __init__(self) -> None:
         self.offset = 0.0
+        self._stopped_at: float | None = None
 
     def now(self) -> float:
-        """Seconds since the epoch."""
-        return time.time() + self.offset
+        """Return the seconds since the epoch."""
+        return (time.time() if self._stopped_at is None else self._stopped_at) + self.offset
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward."""
         self.offset += seconds
 
+    def stop(self, at: float) -> None:
+        """Stop the clock at a moment (seconds since the epoch); from now on only ``advance`` moves it."""
+        self._stopped_at, self.offset = at, 0.0
+
     def reset(self) -> None:
-        """Back to the real time."""
-        self.offset = 0.0
+        """Go back to the real, running time."""
+        self._stopped_at, self.offset = None, 0.0
 
 
 def iso(seconds: float) -> str:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from airflow_provider_bill.sandbox.clock import iso
 from airflow_provider_bill.sandbox.connections import seed_as_json
@@ -24,10 +24,13 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Advance(Body):
-    """How far the clock moves."""
+class ClockMove(Body):
+    """How far the clock moves, or the moment at which it stops; one of the two."""
 
-    advance_seconds: float = Field(ge=0, description="Seconds forward; the clock never goes back.")
+    advance_seconds: float = Field(0, ge=0, description="Seconds forward.")
+    stop_at: AwareDatetime | None = Field(
+        None, description="ISO 8601 with an offset; from now on only advance_seconds moves the clock."
+    )
 
 
 class Expire(Body):
@@ -114,8 +117,10 @@ def _state(router: APIRouter, world: World) -> None:
     async def clock() -> Json:
         return time()
 
-    @router.post("/clock", summary="Move the virtual clock forward")
-    async def advance(body: Advance) -> Json:
+    @router.post("/clock", summary="Move the virtual clock forward, or stop it at a moment")
+    async def move(body: ClockMove) -> Json:
+        if body.stop_at is not None:
+            world.clock.stop(body.stop_at.timestamp())
         world.clock.advance(body.advance_seconds)
         return time()
 

@@ -41,6 +41,16 @@ def test_reset_forgets_sessions_clock_settings_faults_and_stats(bill):
     assert bill.stats()["requests"] == 1
 
 
+def test_a_stopped_clock_is_moved_by_the_test_alone(bill):
+    stopped = bill.control("POST", "clock", {"stop_at": "2026-12-31T23:59:30+00:00"})
+    assert stopped["now"] == "2026-12-31T23:59:30.000+00:00"
+    assert bill.control("GET", "clock")["timestamp"] == stopped["timestamp"]
+    assert bill.control("POST", "clock", {"advance_seconds": 60})["now"] == "2027-01-01T00:00:30.000+00:00"
+    bill.reset()
+    assert bill.control("GET", "clock")["offset_seconds"] == 0
+    assert bill.control("GET", "clock")["now"] != "2026-12-31T23:59:30.000+00:00"
+
+
 def test_settings_change_one_by_one_and_go_back_to_their_defaults(bill):
     bill.settings(idle_seconds=10)
     bill.settings(mfa_mode="off")
