@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import COLOURS, Result, Target, plot
-from benchmarks.worker import Orders
-from benchmarks.workers import Worker
+from dev.local_bill import LocalBill
 from dev.sandbox_process import SandboxProcess
+from dev.worker import Job
+from dev.worker_process import WorkerProcess
 
 TRIALS, PROCESSES, HOSTS, TASKS = 20, 8, 2, 200
 #: Milliseconds of a Variable's read or write, as measured in tasks of a supervised Airflow.
@@ -21,16 +22,16 @@ LATENCY = (10.0, 35.0)
 def run() -> Result:
     """Run all trials with the same worker processes."""
     with SandboxProcess() as bill, tempfile.TemporaryDirectory(prefix="bill-herd-") as folder, ExitStack() as stack:
-        connection = bill.seed()["connections"]["v3"]
-        workers: list[Worker] = []
+        connection = bill.connections["v3"]
+        workers: list[WorkerProcess] = []
         trials = []
         for trial in range(TRIALS):
             bill.reset()
             # A sign-in takes its time, so that tasks do run into one another.
-            bill.put("settings", {"latency_seconds": 0.3})
+            bill.settings(latency_seconds=0.3)
             store = Path(folder) / f"store-{trial}"
             store.mkdir()
-            orders = Orders(
+            job = Job(
                 url=bill.url,
                 connection=connection,
                 folder=str(store),
@@ -39,19 +40,19 @@ def run() -> Result:
             )
             if workers:
                 for worker in workers:
-                    worker.order(orders)
+                    worker.assign(job)
             else:
                 hosts = [Path(folder) / f"host-{number % HOSTS}" for number in range(PROCESSES)]
-                workers = [stack.enter_context(Worker(orders, host)) for host in hosts]
+                workers = [stack.enter_context(WorkerProcess(job, host)) for host in hosts]
             trials.append(_trial(workers, bill))
     return _result(trials)
 
 
-def _trial(workers: list[Worker], bill: SandboxProcess) -> dict[str, Any]:
+def _trial(workers: list[WorkerProcess], bill: LocalBill) -> dict[str, Any]:
     for worker in workers:
         worker.await_ready()
     for worker in workers:
-        worker.go()
+        worker.begin()
     outcomes = [outcome for worker in workers for outcome in worker.outcomes()]
     seconds = [outcome.seconds for outcome in outcomes]
     return {

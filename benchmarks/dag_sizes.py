@@ -6,8 +6,10 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from benchmarks.airflow_child import in_airflow
 from benchmarks.report import COLOURS, Result, Target, plot
+from dev.airflow_child import in_airflow
+from dev.clock import START
+from dev.local_bill import LocalBill
 from dev.sandbox_process import SandboxProcess
 
 SIZES = (1, 10, 100, 1000)
@@ -52,7 +54,7 @@ def run() -> Result:
 
 def _measure(mode: str) -> list[dict[str, Any]]:
     with SandboxProcess() as bill:
-        connection = bill.seed()["connections"]["v3"]
+        connection = bill.connections["v3"]
         env = {
             "AIRFLOW_CONN_BILL_DEFAULT": json.dumps(connection),
             "AIRFLOW_CONN_BILL_HTTP": json.dumps({**connection, "conn_type": "http"}),
@@ -63,12 +65,11 @@ def _measure(mode: str) -> list[dict[str, Any]]:
 
 def run_dags(mode: str, url: str) -> list[dict[str, Any]]:
     """Run a DAG of each size and count; in a process that has an Airflow."""
-    import requests
     from airflow.sdk import DAG, task
 
     from dev.dag_runner import forget_variables, run_dag_in_process
 
-    control = f"{url}/_sandbox"
+    bill = LocalBill(url)
 
     @task
     def by_http_hook() -> None:
@@ -112,12 +113,10 @@ def run_dags(mode: str, url: str) -> list[dict[str, Any]]:
     rows = []
     for size in SIZES:
         forget_variables()
-        requests.post(f"{control}/reset", timeout=30)
-        # The start of an hour, so that it does not turn while this runs.
-        into = requests.get(f"{control}/clock", timeout=30).json()["timestamp"] % 3600
-        requests.post(f"{control}/clock", json={"advance_seconds": 3601 - into}, timeout=30)
+        bill.reset()
+        bill.stop_clock(START)  # so that no hour turns while this runs
         result = run_dag_in_process(build(size))
-        stats = requests.get(f"{control}/stats", timeout=30).json()
+        stats = bill.stats()
         refused = stats["refused_sign_ins"]
         rows.append(
             {

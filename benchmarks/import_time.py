@@ -9,8 +9,8 @@ import statistics
 import time
 from typing import Any
 
-from benchmarks.airflow_child import in_airflow
 from benchmarks.report import COLOURS, Result, Target, plot
+from dev.airflow_child import in_airflow
 
 ROUNDS = 11
 OURS = 30

@@ -7,8 +7,8 @@ import statistics
 import time
 from typing import Any
 
-from benchmarks.airflow_child import in_airflow
 from benchmarks.report import COLOURS, Result, Target, plot
+from dev.airflow_child import in_airflow
 from dev.sandbox_process import SandboxProcess
 
 ROUNDS, CALLS, SIZES = 25, 100, (1, 100)
@@ -18,8 +18,8 @@ WANTED = 0.95
 def run() -> Result:
     """Let the two take turns, so that both see the same machine."""
     with SandboxProcess() as bill:
-        bill.put("settings", {"calls_per_hour": 10_000_000})
-        env = {"AIRFLOW_CONN_BILL_DEFAULT": json.dumps(bill.seed()["connections"]["v3"])}
+        bill.settings(calls_per_hour=10_000_000)
+        env = {"AIRFLOW_CONN_BILL_DEFAULT": json.dumps(bill.connections["v3"])}
         measured = {size: in_airflow("benchmarks.throughput:call", env=env, url=bill.url, size=size) for size in SIZES}
     rows, targets = [], []
     with plot("5_throughput", f"Calls a second, {ROUNDS} interleaved rounds", panels=len(SIZES)) as panels:

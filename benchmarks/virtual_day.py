@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.airflow_child import in_airflow
 from benchmarks.report import COLOURS, Result, Target, plot
+from dev.airflow_child import in_airflow
+from dev.clock import START, ManualClock
+from dev.local_bill import LocalBill
 from dev.sandbox_process import SandboxProcess
 
 MINUTES = 24 * 60
@@ -43,7 +44,7 @@ PLANS = (
 def run() -> Result:
     """Live through a day for each plan, with and without warm-up."""
     with SandboxProcess() as bill:
-        env = {"AIRFLOW_CONN_BILL_DEFAULT": json.dumps(bill.seed()["connections"]["v3"])}
+        env = {"AIRFLOW_CONN_BILL_DEFAULT": json.dumps(bill.connections["v3"])}
         days = in_airflow("benchmarks.virtual_day:live", env=env, url=bill.url)
     rows = [
         (
@@ -93,9 +94,6 @@ def live(url: str) -> list[dict[str, Any]]:
 
 
 def _day(url: str, plan: Plan, warm_up: bool) -> dict[str, Any]:
-    import pendulum
-    import requests
-
     from airflow_provider_bill.hooks import wiring
     from airflow_provider_bill.hooks.bill import BillHook
     from airflow_provider_bill.sessions.stores import MemoryStore
@@ -107,12 +105,11 @@ def _day(url: str, plan: Plan, warm_up: bool) -> dict[str, Any]:
             self.writes += key.startswith("bill_session_token")
             super().write(key, text)
 
-    control = requests.Session()
-    control.post(f"{url}/_sandbox/reset", timeout=30)
+    bill = LocalBill(url)
+    bill.reset()
     store = CountingStore()
     wiring.PROCESS_MEMORY = store  # type: ignore[attr-defined]  # where hooks outside a task keep theirs
-    now = pendulum.now("UTC")
-    clock: Callable[[], pendulum.DateTime] = lambda: now  # noqa: E731
+    clock = ManualClock(bill, START.start_of("day").add(hours=12))
     tasks = 0
     for minute in range(MINUTES):
         if plan.runs_at(minute):
@@ -120,9 +117,8 @@ def _day(url: str, plan: Plan, warm_up: bool) -> dict[str, Any]:
             tasks += 1
         if warm_up and minute % WARM_UP == 0:
             BillHook(store="memory", clock=clock).keep_alive()
-        now = now.add(minutes=1)
-        control.post(f"{url}/_sandbox/clock", json={"advance_seconds": 60}, timeout=30)
-    stats = control.get(f"{url}/_sandbox/stats", timeout=30).json()
+        clock.advance(minutes=1)
+    stats = bill.stats()
     return {
         "plan": plan.name,
         "warm_up": warm_up,

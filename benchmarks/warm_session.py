@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.report import COLOURS, Result, Target, plot
 from dev.airflow_harness import AirflowHarness
+from dev.paths import ROOT
 from dev.sandbox_process import SandboxProcess
 
 TASKS, ROUNDS = 6, 30
@@ -19,7 +20,7 @@ import sys
 
 from airflow.sdk import DAG, task
 
-sys.path.insert(0, {str(Path(__file__).resolve().parents[1])!r})
+sys.path.insert(0, {str(ROOT)!r})
 
 with DAG("warm_session", schedule=None):
 
@@ -45,7 +46,7 @@ def run() -> Result:
         Path(folder, "warm_session.py").write_text(DAG_FILE)
         with AirflowHarness(Path(folder), parallelism=1) as airflow:
             # In the database, as most are; one in the environment would be read for nothing.
-            airflow.add_connection("bill_default", bill.seed()["connections"]["v3"])
+            airflow.add_connection("bill_default", bill.connections["v3"])
             run_id, state = airflow.run("warm_session")
             if state != "success":
                 raise RuntimeError(f"the DAG run ended as {state}:\n{airflow.task_logs_text()[-4000:]}")

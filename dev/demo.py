@@ -8,36 +8,15 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from dev.airflow_harness import AirflowHarness, OnChange
+from dev.local_bill import LocalBill
+from dev.paths import EXAMPLES
 from dev.processes import interrupt_on_sigterm
 from dev.sandbox_process import SandboxProcess
 
 DAG_ID = "bill_share_session"
-EXAMPLES = Path(__file__).resolve().parents[1] / "example_dags"
-SECRET_FIELDS = {"password", "key", "developer_key", "token", "value", "client_secret", "developer_api_key"}
-
-
-def connection_env(seed: dict[str, Any]) -> dict[str, str]:
-    """Every seeded connection as environment variables; `bill_default` is the v3 one."""
-    names = {kind: "DEFAULT" if kind == "v3" else kind.upper() for kind in seed["connections"]}
-    return {f"AIRFLOW_CONN_BILL_{names[kind]}": json.dumps(row) for kind, row in seed["connections"].items()}
-
-
-def secrets_in(seed: Any) -> Iterator[str]:
-    """Every password, key and token that the local BILL knows from its start."""
-    if isinstance(seed, list):
-        for item in seed:
-            yield from secrets_in(item)
-    elif isinstance(seed, dict):
-        for name, value in seed.items():
-            if name in SECRET_FIELDS and isinstance(value, str):
-                yield value
-            else:
-                yield from secrets_in(value)
 
 
 def progress_since(start: float) -> OnChange:
@@ -57,13 +36,13 @@ def say(start: float, text: str) -> None:
     print(f"{time.monotonic() - start:6.1f} s  {text}", flush=True)
 
 
-def run_example(airflow: AirflowHarness, sandbox: SandboxProcess, start: float) -> tuple[dict[str, Any], int]:
+def run_example(airflow: AirflowHarness, bill: LocalBill, start: float) -> tuple[dict[str, Any], int]:
     """Run the example: what came of it, and how often a secret stands in the task logs."""
     run_id, state = airflow.run(DAG_ID, on_change=progress_since(start))
     tasks = airflow.task_instances(DAG_ID, run_id)
-    stats = sandbox.stats()
+    stats = bill.stats()
     log = airflow.task_logs_text()
-    found = sum(log.count(secret) for secret in set(secrets_in(sandbox.seed())))
+    found = sum(log.count(secret) for secret in bill.secrets())
     if state != "success":
         show_failures(airflow, run_id, tasks)
     show_summary(tasks, stats, log, found)
@@ -106,11 +85,11 @@ def main() -> int:
     say(start, "starting the local BILL and a supervised Airflow")
     try:
         with (
-            SandboxProcess() as sandbox,
-            AirflowHarness(EXAMPLES, env=connection_env(sandbox.seed())) as airflow,
+            SandboxProcess() as bill,
+            AirflowHarness(EXAMPLES, env=bill.connection_env()) as airflow,
         ):
-            say(start, f"BILL at {sandbox.url}, Airflow at {airflow.url}; running {DAG_ID}")
-            outcome, leaks = run_example(airflow, sandbox, start)
+            say(start, f"BILL at {bill.url}, Airflow at {airflow.url}; running {DAG_ID}")
+            outcome, leaks = run_example(airflow, bill, start)
             say(start, "stopping both")
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

@@ -7,7 +7,7 @@ import sys
 import threading
 
 from dev.airflow_harness import AirflowHarness
-from dev.demo import EXAMPLES
+from dev.paths import EXAMPLES
 from dev.processes import interrupt_on_sigterm
 from dev.sandbox_process import SandboxProcess
 
@@ -18,13 +18,13 @@ def main() -> int:
     print("Starting the local BILL and Airflow; this takes about half a minute.", flush=True)
     with (
         contextlib.suppress(KeyboardInterrupt),
-        SandboxProcess() as sandbox,
+        SandboxProcess() as bill,
         AirflowHarness(EXAMPLES, triggerer=True) as airflow,
     ):
-        for kind, connection in sandbox.seed()["connections"].items():
+        for kind, connection in bill.connections.items():
             airflow.add_connection("bill_default" if kind == "v3" else f"bill_{kind}", connection)
         print(f"Airflow:  {airflow.url}  (no password; connections under Admin, examples are paused)")
-        print(f"BILL:     {sandbox.url}/_sandbox/stats  and  {sandbox.url}/_sandbox/sms")
+        print(f"BILL:     {bill.url}/_sandbox/stats  and  {bill.url}/_sandbox/sms")
         print("Ctrl-C stops both.", flush=True)
         threading.Event().wait()
     print("stopped")

@@ -39,7 +39,9 @@ def _isolate_airflow() -> None:
 
 _isolate_airflow()
 
+from dev.clock import START, ManualClock  # noqa: E402
 from dev.dag_runner import DagResult, forget_variables, migrate, run_dag_in_process  # noqa: E402
+from dev.local_bill import LocalBill  # noqa: E402
 from dev.processes import interrupt_on_sigterm  # noqa: E402
 from dev.sandbox_process import SandboxProcess  # noqa: E402
 
@@ -58,17 +60,24 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[SandboxProcess]:
-    """One `bill-sandbox` process for the whole test run; tests take `bill_sandbox`."""
-    with SandboxProcess() as process:
-        yield process
+def sandbox() -> Iterator[LocalBill]:
+    """One `bill-sandbox` process for the whole test run; tests take `bill`."""
+    with SandboxProcess() as bill:
+        yield bill
 
 
 @pytest.fixture
-def bill_sandbox(sandbox: SandboxProcess) -> SandboxProcess:
-    """The local BILL, back in its seeded state."""
+def bill(sandbox: LocalBill) -> LocalBill:
+    """The local BILL in its seeded state. Its clock stands still, so that no hour turns unless the test moves it."""
     sandbox.reset()
+    sandbox.stop_clock(START)
     return sandbox
+
+
+@pytest.fixture
+def clock(bill: LocalBill) -> ManualClock:
+    """A clock for everything that takes one; it moves BILL's along."""
+    return ManualClock(bill)
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +99,7 @@ def run_dag(airflow_db: Path) -> Callable[..., DagResult]:
 
 
 @pytest.fixture
-def connect(bill_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+def connect(bill: LocalBill, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Set up an Airflow connection to the local BILL: `connect(kind, conn_id=..., **changes) -> its secrets`.
 
     Changes go to the connection's own fields, or else to its extra; `rename` renames extras.
@@ -98,13 +107,12 @@ def connect(bill_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> Ca
     from airflow_provider_bill.hooks import wiring
     from airflow_provider_bill.sessions.stores import MemoryStore
 
-    connections = bill_sandbox.seed()["connections"]
     monkeypatch.setattr(wiring, "PROCESS_MEMORY", MemoryStore())
 
     def set_up(
         kind: str = "v3", conn_id: str = "bill_default", rename: dict[str, str] | None = None, **changes: Any
     ) -> list[str]:
-        connection = json.loads(json.dumps(connections[kind]))
+        connection = json.loads(json.dumps(bill.connections[kind]))
         extra = connection.setdefault("extra", {})
         for name, value in changes.items():
             target = connection if name in ("host", "login", "password", "extra") else extra

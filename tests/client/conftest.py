@@ -1,13 +1,8 @@
-"""A local BILL as a process, a clock and a sleep that cost no time, and a server that misbehaves on order."""
+"""Clients whose waiting costs no time, and servers that misbehave."""
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,42 +10,9 @@ from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.credentials import Credentials, credentials_from
 from airflow_provider_bill.client.environments import resolve_environment
 from airflow_provider_bill.client.transport import Transport
-from tests.client.support import Bill, Clock, Server
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="session")
-def bill_process() -> Iterator[Bill]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "airflow_provider_bill.sandbox", "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-    )
-    assert process.stdout is not None
-    try:
-        ready = next(line for line in process.stdout if "is ready at" in line)
-        found = re.search(r"http://\S+?:\d+", ready)
-        assert found is not None
-        yield Bill(found.group())
-    finally:
-        process.terminate()
-        process.wait(10)
-        process.stdout.close()
-
-
-@pytest.fixture
-def bill(bill_process: Bill) -> Bill:
-    bill_process.control("reset")
-    return bill_process
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from dev.clock import ManualClock
+from dev.local_bill import LocalBill
+from dev.misbehaving_server import MisbehavingServer
 
 
 @pytest.fixture
@@ -66,7 +28,7 @@ def secrets() -> list[str]:
 
 
 @pytest.fixture
-def make_client(clock: Clock, slept: list[float], secrets: list[str]) -> Iterator[Callable[..., BillClient]]:
+def make_client(clock: ManualClock, slept: list[float], secrets: list[str]) -> Iterator[Callable[..., BillClient]]:
     clients: list[BillClient] = []
 
     def make(
@@ -88,7 +50,7 @@ def make_client(clock: Clock, slept: list[float], secrets: list[str]) -> Iterato
 
 
 @pytest.fixture
-def client_of(bill: Bill, make_client: Callable[..., BillClient]) -> Callable[..., BillClient]:
+def client_of(bill: LocalBill, make_client: Callable[..., BillClient]) -> Callable[..., BillClient]:
     """Make a client of the local BILL for a kind of sign-in."""
 
     def make(kind: str = "v3", **changes: str | None) -> BillClient:
@@ -98,11 +60,11 @@ def client_of(bill: Bill, make_client: Callable[..., BillClient]) -> Callable[..
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    servers: list[Server] = []
+def serve() -> Iterator[Callable[..., MisbehavingServer]]:
+    servers: list[MisbehavingServer] = []
 
-    def start(*replies: bytes | str) -> Server:
-        servers.append(Server(*replies))
+    def start(*replies: bytes | str) -> MisbehavingServer:
+        servers.append(MisbehavingServer(*replies))
         return servers[-1]
 
     yield start

@@ -20,7 +20,7 @@ from airflow_provider_bill.exceptions import (
     BillSignInRefusedError,
     BillUnavailableError,
 )
-from tests.client.support import NOON
+from dev.clock import START
 
 READ, WRITE, SIGN_IN, STEP = Purpose.READ, Purpose.WRITE, Purpose.SIGN_IN, Purpose.STEP
 HTML = "<html><body><h1>502 Bad Gateway</h1></body></html>"
@@ -32,7 +32,7 @@ def plain(text):
 
 def reply(status, body=b"", purpose=READ, label="GET /v3/vendors"):
     content = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
-    return Reply(label, purpose, status, content, NOON)
+    return Reply(label, purpose, status, content, START)
 
 
 def refusal(status, body, purpose=READ, label="GET /v3/vendors", read=read_v3):
@@ -157,16 +157,16 @@ def test_the_hourly_limit_says_when_the_next_hour_begins():
         refusal(200, envelope("BDC_1144"), read=read_v2),
         refusal(429, ""),
     ):
-        assert error.retry_at == NOON.start_of("hour").add(hours=1)
+        assert error.retry_at == START.start_of("hour").add(hours=1)
         assert error.retryable
 
 
 def test_limits_by_the_minute_and_a_locked_organization_have_moments_of_their_own():
     spend = refusal(429, {"error": "rate_limited", "message": "60 per minute"}, label="GET /v3/spend/cards")
     text = refusal(422, array("BDC_1144", message="5 text messages per minute"), STEP, "POST /v3/mfa/challenge")
-    assert spend.retry_at == text.retry_at == NOON.add(minutes=1)
-    assert refusal(423, array("BDC_1107")).retry_at == NOON.add(minutes=15)
-    assert refusal(422, array("BDC_1144"), STEP).retry_at == NOON.start_of("hour").add(hours=1)
+    assert spend.retry_at == text.retry_at == START.add(minutes=1)
+    assert refusal(423, array("BDC_1107")).retry_at == START.add(minutes=15)
+    assert refusal(422, array("BDC_1144"), STEP).retry_at == START.start_of("hour").add(hours=1)
 
 
 def test_of_several_errors_the_code_that_says_most_is_taken_and_messages_are_joined():

@@ -18,7 +18,7 @@ from airflow_provider_bill.exceptions import (
     BillSessionExpiredError,
     BillUnavailableError,
 )
-from tests.client.support import NOON
+from dev.clock import START
 
 VENDORS, VENDORS_V2 = "/connect/v3/vendors", "/api/v2/List/Vendor.json"
 VENDOR = {
@@ -50,8 +50,8 @@ def test_both_dialects_serve_any_session(bill, signed_in):
     client, session = signed_in
     v3 = client.request(session, "get", "v3/vendors", params={"max": 3})
     v2 = client.call(session, "List/Vendor.json", {"start": 0, "max": 3})
-    assert (v3.status, len(v3.body["results"]), v3.sent_at) == (200, 3, NOON)
-    assert (v2.status, len(v2.body), v2.sent_at) == (200, 3, NOON)
+    assert (v3.status, len(v3.body["results"]), v3.sent_at) == (200, 3, START)
+    assert (v2.status, len(v2.body), v2.sent_at) == (200, 3, START)
     assert bill.stats()["credentials_in_urls"] == 0
 
 
@@ -66,14 +66,14 @@ def test_all_rows_of_a_list_come_in_full_pages(bill, signed_in):
     v3 = list(v3_rows(lambda params: client.request(session, "GET", "/v3/vendors", params=params).body, None))
     v2 = list(v2_rows(lambda data: client.call(session, "List/Vendor.json", data).body, None))
     assert len({row["id"] for row in v3}) == len({row["id"] for row in v2}) == 260
-    assert (bill.calls(VENDORS), bill.calls(VENDORS_V2)) == (3, 1)
+    assert (bill.count_calls(VENDORS), bill.count_calls(VENDORS_V2)) == (3, 1)
 
 
 def test_all_rows_of_a_v2_list_come_page_after_page(bill, signed_in):
     client, session = signed_in
     rows = v2_rows(lambda data: client.call(session, "List/Vendor.json", data).body, None, page_size=100)
     assert len({row["id"] for row in rows}) == 260
-    assert bill.calls(VENDORS_V2) == 3
+    assert bill.count_calls(VENDORS_V2) == 3
 
 
 @pytest.mark.parametrize("path", READS)
@@ -82,7 +82,7 @@ def test_a_read_is_asked_up_to_three_times(bill, signed_in, slept, path, order):
     client, session = signed_in
     bill.fault(path, times=2, **order)
     assert READS[path](client, session).status == 200
-    assert (bill.calls(path), len(slept)) == (3, 2)
+    assert (bill.count_calls(path), len(slept)) == (3, 2)
     assert all(0 <= seconds <= 2 for seconds in slept)
 
 
@@ -92,7 +92,7 @@ def test_a_read_gives_up_after_three_times(bill, signed_in, slept, path):
     bill.fault(path, times=9, kind="html")
     with pytest.raises(BillUnavailableError, match="502"):
         READS[path](client, session)
-    assert (bill.calls(path), len(slept)) == (3, 2)
+    assert (bill.count_calls(path), len(slept)) == (3, 2)
 
 
 @pytest.mark.parametrize("path", WRITES)
@@ -107,7 +107,7 @@ def test_a_write_whose_outcome_is_unheard_is_never_sent_again(bill, signed_in, s
         WRITES[path](client, session)
     assert not caught.value.retryable
     assert "look in BILL" in caught.value.advice
-    assert (bill.calls(path), slept) == (1, [])
+    assert (bill.count_calls(path), slept) == (1, [])
 
 
 @pytest.mark.parametrize("path", [*READS, "/api/v2/Crud/Create/Vendor.json"])
@@ -116,7 +116,7 @@ def test_a_call_refused_for_concurrency_waits_longer_each_time_and_goes_through(
     bill.fault(path, times=5, code="BDC_1322")
     with caplog.at_level(logging.WARNING):
         assert {**WRITES, **READS}[path](client, session).status == 200
-    assert bill.calls(path) == 6
+    assert bill.count_calls(path) == 6
     assert len(slept) == 5
     assert all(0 <= seconds <= 2**n for n, seconds in enumerate(slept, start=1))
     assert [record.levelname for record in caplog.records] == ["WARNING"]
@@ -130,7 +130,7 @@ def test_a_call_refused_for_concurrency_gives_up_after_six_times(bill, signed_in
     with pytest.raises(BillConcurrencyError) as caught:
         READS[path](client, session)
     assert caught.value.retryable
-    assert (bill.calls(path), len(slept)) == (6, 5)
+    assert (bill.count_calls(path), len(slept)) == (6, 5)
 
 
 def test_each_sort_of_failure_is_counted_for_itself(bill, signed_in, slept):
@@ -153,17 +153,17 @@ def test_the_hourly_limit_is_never_waited_for(bill, signed_in, slept, path):
     bill.settings(calls_per_hour=0)
     with pytest.raises(BillRateLimitError, match="BDC_1144") as caught:
         READS[path](client, session)
-    assert caught.value.retry_at == NOON.start_of("hour").add(hours=1)
-    assert (bill.calls(path), slept) == (1, [])
+    assert caught.value.retry_at == START.start_of("hour").add(hours=1)
+    assert (bill.count_calls(path), slept) == (1, [])
 
 
 @pytest.mark.parametrize("path", READS)
 def test_a_session_that_is_over_is_told_at_once(bill, signed_in, slept, path):
     client, session = signed_in
-    bill.control("sessions/expire")
+    bill.expire_sessions()
     with pytest.raises(BillSessionExpiredError, match="BDC_1109"):
         READS[path](client, session)
-    assert (bill.calls(path), slept) == (1, [])
+    assert (bill.count_calls(path), slept) == (1, [])
 
 
 def test_a_session_serves_only_its_own_developer_key(bill, client_of):
@@ -182,7 +182,7 @@ def test_a_wrong_call_is_an_error_that_is_not_tried_again(bill, signed_in, slept
         client.request(session, method, path, params=params)
     assert type(caught.value) is BillApiError
     assert code is None or caught.value.code == code
-    assert (bill.calls(f"/connect{path}"), slept) == (1, [])
+    assert (bill.count_calls(f"/connect{path}"), slept) == (1, [])
 
 
 def test_a_payment_in_an_untrusted_session_asks_for_mfa(bill, signed_in, slept):

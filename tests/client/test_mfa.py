@@ -13,7 +13,7 @@ from airflow_provider_bill.exceptions import (
     BillRateLimitError,
     BillUnavailableError,
 )
-from tests.client.support import NOON
+from dev.clock import START
 
 CHALLENGE = {"v3": "/connect/v3/mfa/challenge", "v2": "/api/v2/MFAChallenge.json"}
 VALIDATE = {"v3": "/connect/v3/mfa/challenge/validate", "v2": "/api/v2/MFAAuthenticate.json"}
@@ -38,7 +38,7 @@ def test_a_code_makes_the_session_trusted_and_the_device_remembered(bill, client
     session = client.sign_in()
     assert pay(client, session) == "BDC_1361"
     challenge = client.mfa_challenge(session)
-    remembered = validate(client, session, challenge, bill.code())
+    remembered = validate(client, session, challenge, bill.codes()[-1])
     assert remembered is not None
     assert remembered.device == "airflow-tests"
     assert pay(client, session) != "BDC_1361"
@@ -51,7 +51,7 @@ def test_without_remembering_the_session_alone_is_trusted(bill, client_of, kind)
     client = client_of(kind)
     session = client.sign_in()
     challenge = client.mfa_challenge(session)
-    assert validate(client, session, challenge, bill.code(), remember=False) is None
+    assert validate(client, session, challenge, bill.codes()[-1], remember=False) is None
     assert pay(client, session) != "BDC_1361"
 
 
@@ -60,7 +60,7 @@ def test_the_remembered_device_is_found_under_either_name(bill, client_of, field
     bill.settings(remember_field=field)
     client = client_of()
     session = client.sign_in()
-    remembered = validate(client, session, client.mfa_challenge(session), bill.code())
+    remembered = validate(client, session, client.mfa_challenge(session), bill.codes()[-1])
     assert client.sign_in(remembered).trusted is True
 
 
@@ -69,7 +69,7 @@ def test_a_code_may_be_written_with_dash_and_spaces(bill, client_of, kind):
     client = client_of(kind)
     session = client.sign_in()
     challenge = client.mfa_challenge(session)
-    code = bill.code()
+    code = bill.codes()[-1]
     assert validate(client, session, challenge, f" {code[:3]}-{code[3:]} ") is not None
 
 
@@ -80,7 +80,7 @@ def test_what_is_no_code_is_not_sent(bill, client_of, kind, code):
     session = client.sign_in()
     with pytest.raises(BillMfaError, match="six digits"):
         validate(client, session, "challenge-1", code)
-    assert bill.calls(VALIDATE[kind]) == 0
+    assert bill.count_calls(VALIDATE[kind]) == 0
 
 
 @pytest.mark.parametrize("device", ["", " ", "x" * 101])
@@ -89,7 +89,7 @@ def test_a_device_that_cannot_be_remembered_costs_no_code(bill, client_of, devic
     session = client.sign_in()
     with pytest.raises(BillConfigurationError, match="device"):
         validate(client, session, "challenge-1", "123456", device=device)
-    assert bill.calls(VALIDATE["v3"]) == 0
+    assert bill.count_calls(VALIDATE["v3"]) == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -105,7 +105,7 @@ def test_wrong_late_and_too_many_codes_are_told_apart(bill, client_of, kind):
         codes.append(caught.value.code)
     assert codes == ["BDC_1355", "BDC_1355", "BDC_1358", "BDC_1358"]
     challenge = client.mfa_challenge(session)
-    bill.control("clock", {"advance_seconds": 301})
+    bill.advance(301)
     with pytest.raises(BillMfaError, match="new code") as caught:
         validate(client, session, challenge, "123456")
     assert caught.value.code == "BDC_1356"
@@ -127,7 +127,7 @@ def test_a_challenge_is_never_sent_twice_by_itself(bill, client_of, kind, order,
     bill.fault(CHALLENGE[kind], times=9, after_effect=True, **order)
     with pytest.raises(BillUnavailableError):
         client.mfa_challenge(session)
-    assert (bill.calls(CHALLENGE[kind]), bill.stats()["sms_sent"], slept) == (1, 1, [])
+    assert (bill.count_calls(CHALLENGE[kind]), bill.stats()["sms_sent"], slept) == (1, 1, [])
 
 
 def test_the_limit_of_texts_ends_within_a_minute(bill, client_of):
@@ -137,7 +137,7 @@ def test_the_limit_of_texts_ends_within_a_minute(bill, client_of):
     client.mfa_challenge(session)
     with pytest.raises(BillRateLimitError) as caught:
         client.mfa_challenge(session)
-    assert caught.value.retry_at == NOON.add(minutes=1)
+    assert caught.value.retry_at == START.add(minutes=1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -146,7 +146,7 @@ def test_step_up_trusts_a_session_with_a_remembered_device_and_says_no_to_anothe
     session = client.sign_in()
     assert client.mfa_step_up(session, RememberedDevice(token="unknown-id", device="airflow-tests")) is False
     assert pay(client, session) == "BDC_1361"
-    remembered = validate(client, session, client.mfa_challenge(session), bill.code())
+    remembered = validate(client, session, client.mfa_challenge(session), bill.codes()[-1])
     fresh = client.sign_in()
     assert client.mfa_step_up(fresh, remembered) is True
     assert pay(client, fresh) != "BDC_1361"
@@ -159,7 +159,7 @@ def test_v2_status_is_of_the_device_and_v3s_of_the_session(bill, client_of):
         session = client.sign_in()
         assert client.mfa_status(session, unknown) is False
         assert client.mfa_status(session, None) is False
-    assert bill.calls("/api/v2/MFAStatus.json") == 1
+    assert bill.count_calls("/api/v2/MFAStatus.json") == 1
 
 
 @pytest.mark.parametrize("second_spelling", [False, True])
@@ -171,10 +171,10 @@ def test_a_phone_is_set_up_under_either_spelling_of_the_path(bill, client_of, se
     setup = client.mfa_setup(session, "+14085550199")
     if second_spelling:
         bill.fault("/connect/v3/mfa/validate", status=404, code="BDC_1121")
-    client.mfa_setup_validate(session, setup, bill.code())
+    client.mfa_setup_validate(session, setup, bill.codes()[-1])
     (phone,) = client.mfa_phones(session)
     assert (phone.type, phone.last_digits, phone.primary) == ("MOBILE", "0199", True)
-    assert bill.calls("/connect/v3/mfa/setup/validate") == int(second_spelling)
+    assert bill.count_calls("/connect/v3/mfa/setup/validate") == int(second_spelling)
 
 
 def test_a_second_phone_is_refused_as_bill_does(client_of):
@@ -190,7 +190,7 @@ def test_a_wrong_code_at_the_set_up_is_not_sent_to_the_other_path(bill, client_o
     setup = client.mfa_setup(session, "+14085550199")
     with pytest.raises(BillMfaError, match="BDC_1355"):
         client.mfa_setup_validate(session, setup, "654321")
-    assert bill.calls("/connect/v3/mfa/setup/validate") == 0
+    assert bill.count_calls("/connect/v3/mfa/setup/validate") == 0
 
 
 @pytest.mark.parametrize("bad", [{"phone": " "}, {"phone": "+1", "type": "FAX"}])

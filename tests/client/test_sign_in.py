@@ -20,7 +20,8 @@ from airflow_provider_bill.exceptions import (
     BillSignInRefusedError,
     BillUnavailableError,
 )
-from tests.client.support import NOON, http
+from dev.clock import START
+from dev.misbehaving_server import http_answer
 
 SESSION_KINDS = ["v3", "v2", "console", "sync_token", "partner"]
 LOGIN = {"v3": "/connect/v3/login", "v2": "/api/v2/Login.json"}
@@ -31,7 +32,7 @@ def remember(client, bill):
     session = client.sign_in()
     challenge = client.mfa_challenge(session)
     return client.mfa_validate(
-        session, challenge, bill.code(), device="airflow-tests", machine_name="tests", remember=True
+        session, challenge, bill.codes()[-1], device="airflow-tests", machine_name="tests", remember=True
     )
 
 
@@ -41,12 +42,12 @@ def test_a_sign_in_opens_a_session_of_that_organization_and_user(bill, client_of
     session = client.sign_in()
     assert session.organization_id == client.credentials.organization_id
     assert session.user_id.startswith("006")
-    assert (session.signed_in_at, session.last_used_at, session.ends_at) == (NOON, NOON, None)
+    assert (session.signed_in_at, session.last_used_at, session.ends_at) == (START, START, None)
     assert session.idle_limit == (SYNC_TOKEN_IDLE_LIMIT if kind == "sync_token" else IDLE_LIMIT)
     assert session.trusted is False
     details = client.session_details(session)
     assert (details.organization_id, details.user_id) == (session.organization_id, session.user_id)
-    assert details.sent_at == NOON
+    assert details.sent_at == START
     assert bill.stats()["sign_ins"] == (2 if kind == "partner" else 1)
 
 
@@ -69,7 +70,7 @@ def test_a_sign_out_that_is_not_heard_is_unavailable_and_not_repeated(bill, clie
     bill.fault(path, times=9, **order)
     with pytest.raises(BillUnavailableError):
         client.sign_out(session)
-    assert (bill.calls(path), slept) == (1, [])
+    assert (bill.count_calls(path), slept) == (1, [])
 
 
 def test_v2_keeps_the_endpoint_that_bill_names_only_where_it_is_bills(bill, client_of):
@@ -93,9 +94,9 @@ def test_the_connections_own_device_is_not_sent_by_itself(bill, client_of):
 def test_v2_asks_for_the_trust_only_with_a_remembered_device(bill, client_of):
     client = client_of("v2")
     client.sign_in()
-    assert bill.calls("/api/v2/MFAStatus.json") == 0
+    assert bill.count_calls("/api/v2/MFAStatus.json") == 0
     client.sign_in(RememberedDevice(token="unknown-id", device="x"))
-    assert bill.calls("/api/v2/MFAStatus.json") == 1
+    assert bill.count_calls("/api/v2/MFAStatus.json") == 1
 
 
 def test_a_v2_sign_in_is_kept_when_the_question_for_its_trust_fails(bill, client_of):
@@ -154,10 +155,10 @@ def test_a_locked_user_and_a_locked_organization_are_told_apart(bill, client_of,
         client_of(kind, password="wrong-password-1").sign_in()
     with pytest.raises(BillSignInRefusedError, match="BDC_1110"):
         client_of(kind).sign_in()
-    bill.control("reset")
+    bill.reset()
     with pytest.raises(BillRateLimitError, match="BDC_1107") as caught:
         client_of(kind, organization_id="00801SBX000300000000").sign_in()
-    assert caught.value.retry_at == NOON.add(minutes=15)
+    assert caught.value.retry_at == START.add(minutes=15)
 
 
 @pytest.mark.parametrize("status", [422, 429, 400])
@@ -169,7 +170,7 @@ def test_the_sign_ins_of_an_hour_used_up_say_when_to_come_back(bill, client_of, 
     with pytest.raises(BillRateLimitError, match="BDC_1144") as caught:
         client.sign_in()
     assert caught.value.retry_at == pendulum.datetime(2026, 11, 21, 13)
-    assert (bill.calls(LOGIN[kind]), slept) == (2, [])
+    assert (bill.count_calls(LOGIN[kind]), slept) == (2, [])
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2"])
@@ -187,7 +188,7 @@ def test_a_sign_in_is_never_sent_twice_by_the_client(bill, client_of, kind, orde
     bill.fault(LOGIN[kind], times=9, **order)
     with pytest.raises(BillUnavailableError):
         client_of(kind).sign_in()
-    assert (bill.calls(LOGIN[kind]), slept) == (1, [])
+    assert (bill.count_calls(LOGIN[kind]), slept) == (1, [])
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2", "console", "partner"])
@@ -196,7 +197,7 @@ def test_a_sign_in_is_never_sent_twice_by_the_client(bill, client_of, kind, orde
 )
 def test_an_answer_without_a_session_id_names_what_is_missing(bill, make_client, serve, kind, body):
     v2 = f'{{"response_status":0,"response_message":"Success","response_data":{body or "null"}}}'
-    server = serve(http(200, v2 if kind == "v2" else body))
+    server = serve(http_answer(200, v2 if kind == "v2" else body))
     client = make_client(credentials_from(kind, bill.fields(kind)), server.url)
     with pytest.raises(BillUnavailableError, match="sessionId"):
         client.sign_in()
@@ -207,7 +208,7 @@ def test_partner_sign_in_sends_the_app_key_first_and_the_developer_key_after(bil
     client = client_of("partner")
     session = client.sign_in()
     assert client.request(session, "GET", "/v3/vendors", params={"max": 1}).status == 200
-    first, second, third = bill.control("requests", method="GET")
+    first, second, third = bill.control("GET", "requests")
     assert (first["path"], set(first["credentials"])) == ("/connect/v3/partner/login", {"appKey", "password"})
     assert (second["path"], set(second["credentials"])) == (
         "/connect/v3/partner/login-as-user", {"appKey", "sessionId"},
@@ -219,19 +220,19 @@ def test_an_oauth_token_has_a_fixed_end_and_goes_as_bearer_alone(bill, client_of
     bill.settings(oauth_token_seconds=1234)
     client = client_of("oauth")
     session = client.sign_in()
-    assert (session.idle_limit, session.ends_at) == (None, NOON.add(seconds=1234))
+    assert (session.idle_limit, session.ends_at) == (None, START.add(seconds=1234))
     assert client.request(session, "GET", "/v3/vendors", params={"max": 1}).status == 200
     assert client.request(session, "GET", "/v3/spend/cards").status == 200
     assert client.session_details(session).organization_id.startswith("008")
     assert client.sign_out(session) is False
-    rows = bill.control("requests", method="GET")
+    rows = bill.control("GET", "requests")
     assert [set(row["credentials"]) for row in rows] == [{"client_secret"}, *[{"authorization"}] * 3]
 
 
 def test_an_oauth_token_that_is_over_is_an_expired_session(bill, client_of):
     client = client_of("oauth")
     session = client.sign_in()
-    bill.control("clock", {"advance_seconds": 4000})
+    bill.advance(4000)
     with pytest.raises(BillSessionExpiredError):
         client.request(session, "GET", "/v3/vendors")
 
@@ -245,7 +246,7 @@ def test_a_wrong_client_secret_is_a_refusal(bill, client_of):
 
 @pytest.mark.parametrize("life", [None, 0, -1, True, "soon", [], 1e300])
 def test_an_oauth_token_without_a_life_is_an_error(bill, make_client, serve, life):
-    server = serve(http(200, json.dumps({"access_token": "opaque-token-1", "expires_in": life})))
+    server = serve(http_answer(200, json.dumps({"access_token": "opaque-token-1", "expires_in": life})))
     client = make_client(credentials_from("oauth", bill.fields("oauth")), server.url)
     with pytest.raises(BillApiError, match="expires_in"):
         client.sign_in()
@@ -253,20 +254,20 @@ def test_an_oauth_token_without_a_life_is_an_error(bill, make_client, serve, lif
 
 @pytest.mark.parametrize("life", [60, "60", 60.0])
 def test_an_oauth_tokens_life_is_taken_as_bill_says_it(bill, make_client, serve, life):
-    server = serve(http(200, json.dumps({"access_token": "opaque-token-1", "expires_in": life})))
+    server = serve(http_answer(200, json.dumps({"access_token": "opaque-token-1", "expires_in": life})))
     client = make_client(credentials_from("oauth", bill.fields("oauth")), server.url)
-    assert client.sign_in().ends_at == NOON.add(seconds=60)
+    assert client.sign_in().ends_at == START.add(seconds=60)
 
 
 def test_an_oauth_answer_without_a_token_names_what_is_missing(bill, make_client, serve):
-    server = serve(http(200, '{"expires_in":60}'))
+    server = serve(http_answer(200, '{"expires_in":60}'))
     client = make_client(credentials_from("oauth", bill.fields("oauth")), server.url)
     with pytest.raises(BillUnavailableError, match="access_token"):
         client.sign_in()
 
 
 def test_the_token_call_may_be_at_an_address_of_its_own(bill, make_client, serve):
-    server = serve(http(200, '{"access_token":"opaque-token-1","expires_in":60}'))
+    server = serve(http_answer(200, '{"access_token":"opaque-token-1","expires_in":60}'))
     credentials = credentials_from("oauth", bill.fields("oauth"))
     make_client(credentials, bill.url, token_url=f"{server.url}/own/token").sign_in()
     assert server.requests[0].startswith(b"POST /own/token HTTP/1.1")
@@ -280,7 +281,7 @@ def test_a_spend_token_needs_no_sign_in_and_no_sign_out(bill, client_of):
     assert client.sign_out(session) is False
     assert bill.stats()["requests"] == 0
     assert client.request(session, "GET", "/v3/spend/cards").body["results"]
-    assert set(bill.control("requests", method="GET")[-1]["credentials"]) == {"apiToken"}
+    assert set(bill.control("GET", "requests")[-1]["credentials"]) == {"apiToken"}
 
 
 def test_a_wrong_spend_token_is_a_refusal_and_no_expired_session(bill, client_of):
@@ -297,12 +298,12 @@ def test_the_organizations_of_v2_need_no_session(bill, client_of):
 
 
 def test_the_organizations_of_v3_are_read_to_the_last_page(bill, client_of):
-    bill.control("organizations", {"count": 230})
+    bill.control("POST", "organizations", {"count": 230})
     client = client_of("console")
     found = client.organizations(client.sign_in())
     assert len({organization.id for organization in found}) == len(found) >= 230
     assert any(organization.console_id for organization in found)
-    assert bill.calls("/connect/v3/login/organizations") == 3
+    assert bill.count_calls("/connect/v3/login/organizations") == 3
     with pytest.raises(BillConfigurationError, match="session"):
         client.organizations()
 
@@ -347,7 +348,7 @@ def test_v2_does_not_say_how_a_session_stands_to_mfa(client_of):
 )
 def test_bills_words_for_mfa_are_understood(bill, client_of, make_client, serve, body, state, trusted):
     session = client_of().sign_in()
-    server = serve(http(200, json.dumps({"organizationId": "008", "userId": "006", **body})))
+    server = serve(http_answer(200, json.dumps({"organizationId": "008", "userId": "006", **body})))
     details = make_client(credentials_from("v3", bill.fields("v3")), server.url).session_details(session)
     assert (details.mfa, details.trusted) == (state, trusted)
 

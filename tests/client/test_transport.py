@@ -16,7 +16,8 @@ from airflow_provider_bill.client.credentials import credentials_from
 from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.client.transport import Transport
 from airflow_provider_bill.exceptions import BillApiError, BillOutcomeUnknownError, BillUnavailableError
-from tests.client.support import NOON, http
+from dev.clock import START
+from dev.misbehaving_server import http_answer
 
 FIELDS = {
     "login": "ada@example.com",
@@ -24,7 +25,7 @@ FIELDS = {
     "developer_api_key": "dev-key-1",
     "organization_id": "008ABC",
 }
-SESSION = BillSession(session_token="session-token-1", organization_id="008ABC", signed_in_at=NOON, last_used_at=NOON)
+SESSION = BillSession(session_token="session-token-1", organization_id="008ABC", signed_in_at=START, last_used_at=START)
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_no_connection_in_time_means_that_nothing_was_sent(client_at, send):
 
 @pytest.mark.parametrize("send", [read, write])
 def test_a_server_that_speaks_no_tls_is_not_trusted_with_a_call(client_at, serve, send):
-    server = serve(http(200, "{}"))
+    server = serve(http_answer(200, "{}"))
     cls = BillUnavailableError if send is read else (BillUnavailableError, BillOutcomeUnknownError)
     with pytest.raises(cls):
         send(client_at(server.url.replace("http://", "https://"), timeout=(0.3, 0.3)))
@@ -105,7 +106,7 @@ def test_a_read_that_was_not_answered_is_asked_three_times(client_at, serve, sle
 
 
 def test_a_kept_connection_that_is_reset_leaves_a_write_unknown(client_at, serve):
-    server = serve(http(200, '{"results":[]}'), "reset")
+    server = serve(http_answer(200, '{"results":[]}'), "reset")
     client = client_at(server.url)
     read(client)
     with pytest.raises(BillOutcomeUnknownError):
@@ -132,7 +133,7 @@ def test_what_is_not_http_is_no_answer(client_at, serve, answer):
 
 
 def test_a_body_in_an_encoding_that_lies_leaves_a_write_unknown(client_at, serve):
-    server = serve(http(200, b"not gzip", extra="Content-Encoding: gzip\r\n"))
+    server = serve(http_answer(200, b"not gzip", extra="Content-Encoding: gzip\r\n"))
     with pytest.raises(BillOutcomeUnknownError):
         write(client_at(server.url))
 
@@ -140,15 +141,15 @@ def test_a_body_in_an_encoding_that_lies_leaves_a_write_unknown(client_at, serve
 @pytest.mark.parametrize("send", [read, write])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_redirect_is_followed(client_at, serve, status, send):
-    elsewhere = serve(http(200, '{"results":[]}'))
-    server = serve(http(status, "", extra=f"Location: {elsewhere.url}/connect/v3/vendors\r\n"))
+    elsewhere = serve(http_answer(200, '{"results":[]}'))
+    server = serve(http_answer(status, "", extra=f"Location: {elsewhere.url}/connect/v3/vendors\r\n"))
     with pytest.raises(BillApiError, match="redirect"):
         send(client_at(server.url))
     assert (len(server.requests), elsewhere.requests) == (1, [])
 
 
 def test_a_redirect_to_nonsense_is_the_same_error(client_at, serve):
-    server = serve(http(302, "", extra="Location: http://[\xff\r\n"))
+    server = serve(http_answer(302, "", extra="Location: http://[\xff\r\n"))
     with pytest.raises(BillApiError, match="redirect"):
         read(client_at(server.url))
 
@@ -158,7 +159,7 @@ def test_a_session_goes_in_headers_and_nothing_else_does(client_at, serve, tmp_p
     netrc.write_text("default login me password netrc-secret\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    server = serve(http(200, '{"results":[]}', extra="Set-Cookie: sid=1; Path=/\r\n"))
+    server = serve(http_answer(200, '{"results":[]}', extra="Set-Cookie: sid=1; Path=/\r\n"))
     client = client_at(server.url)
     for _ in range(2):
         client.request(SESSION, "GET", "/v3/vendors", params={"max": 1, "filters": 'name:eq:"a b"'})
@@ -172,7 +173,7 @@ def test_a_session_goes_in_headers_and_nothing_else_does(client_at, serve, tmp_p
 
 
 def test_a_v2_call_is_a_form_without_a_query(client_at, serve):
-    server = serve(http(200, '{"response_status":0,"response_message":"Success","response_data":[]}'))
+    server = serve(http_answer(200, '{"response_status":0,"response_message":"Success","response_data":[]}'))
     client_at(server.url).call(SESSION, "List/Vendor.json", {"start": 0})
     head, body = server.requests[0].decode().split("\r\n\r\n")
     assert head.startswith("POST /api/v2/List/Vendor.json HTTP/1.1\r\n")
@@ -181,14 +182,17 @@ def test_a_v2_call_is_a_form_without_a_query(client_at, serve):
 
 
 def test_a_v2_call_goes_only_to_an_endpoint_that_may_be_used(client_at, serve):
-    server, elsewhere = serve(http(200, '{"response_status":0}')), serve(http(200, '{"response_status":0}'))
+    server, elsewhere = (
+        serve(http_answer(200, '{"response_status":0}')),
+        serve(http_answer(200, '{"response_status":0}')),
+    )
     session = dataclasses.replace(SESSION, api_endpoint=f"{elsewhere.url}/api/v2")
     client_at(server.url).call(session, "List/Vendor.json")
     assert (len(server.requests), len(elsewhere.requests)) == (1, 0)
 
 
 def test_the_user_agent_names_provider_requests_and_python(serve, clock):
-    server = serve(http(200, "{}"))
+    server = serve(http_answer(200, "{}"))
     transport = Transport(clock=clock, user_agent_suffix="airflow/3.1.0")
     transport.send("GET /", Purpose.READ, "GET", server.url)
     transport.close()
@@ -217,7 +221,7 @@ def test_a_tunnel_that_the_proxy_refuses_means_that_nothing_was_sent(client_at, 
 
 
 def test_threads_share_a_client_without_mixing_answers(client_at, serve):
-    server = serve(http(200, '{"results":[{"id":1}]}'))
+    server = serve(http_answer(200, '{"results":[{"id":1}]}'))
     client = client_at(server.url)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: read(client).body, range(64)))

@@ -15,11 +15,11 @@ from airflow_provider_bill.exceptions import (
 from airflow_provider_bill.hooks.bill import BillHook
 
 
-def test_two_hooks_of_a_connection_share_one_session(connect, bill_sandbox):
+def test_two_hooks_of_a_connection_share_one_session(connect, bill):
     connect("v3")
     assert BillHook().request("GET", "/v3/vendors", params={"max": 2})["results"]
     assert BillHook().request("GET", "/v3/bills", params={"max": 2})["results"]
-    assert bill_sandbox.stats()["sign_ins"] == 1
+    assert bill.stats()["sign_ins"] == 1
 
 
 def test_outside_a_task_one_line_says_that_the_session_stays_here(connect, caplog):
@@ -46,21 +46,21 @@ def test_all_pages_of_a_v2_list_come_one_after_the_other(kind, connect):
     assert len({row["id"] for row in rows}) == len(rows) > 250
 
 
-def test_a_spend_token_reads_spend_lists_only(connect, bill_sandbox):
+def test_a_spend_token_reads_spend_lists_only(connect, bill):
     connect("spend_token")
     assert list(BillHook().paginate("/v3/spend/transactions"))
-    before = bill_sandbox.stats()["requests"]
+    before = bill.stats()["requests"]
     with pytest.raises(BillConfigurationError, match="spend"):
         BillHook().request("GET", "/v3/vendors")
-    assert bill_sandbox.stats()["requests"] == before
+    assert bill.stats()["requests"] == before
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2", "console", "sync_token", "partner", "oauth", "spend_token"])
-def test_the_connection_test_signs_in_and_out_once_and_stores_nothing(kind, connect, bill_sandbox):
+def test_the_connection_test_signs_in_and_out_once_and_stores_nothing(kind, connect, bill):
     connect(kind)
     worked, message = BillHook().test_connection()
     assert worked, message
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert stats["sign_ins"] == {"partner": 2, "spend_token": 0}.get(kind, 1)
     assert stats["sms_sent"] == 0
     assert BillHook().look() is None
@@ -74,31 +74,31 @@ def test_the_connection_test_tells_why_it_failed_and_names_no_secret(connect):
     assert "the wrong password" not in message
 
 
-def test_signing_out_ends_the_session_and_a_second_time_does_nothing(connect, bill_sandbox):
+def test_signing_out_ends_the_session_and_a_second_time_does_nothing(connect, bill):
     connect("v3")
     BillHook().sign_in()
     assert BillHook().sign_out() is True
     assert BillHook().sign_out() is False
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["sign_outs"], stats["open_sessions"]) == (1, 0)
 
 
-def test_signing_out_of_a_session_that_bill_ended_is_a_success(connect, bill_sandbox):
+def test_signing_out_of_a_session_that_bill_ended_is_a_success(connect, bill):
     connect("v3")
     BillHook().sign_in()
-    bill_sandbox.post("sessions/expire")
+    bill.expire_sessions()
     assert BillHook().sign_out() is False
     assert BillHook().look() is None
 
 
-def test_a_handle_leads_another_hook_to_the_session_and_holds_no_secret(connect, bill_sandbox):
+def test_a_handle_leads_another_hook_to_the_session_and_holds_no_secret(connect, bill):
     secrets = connect("v3")
     handle = BillHook().sign_in()
     token = BillHook().session().session_token
     text = json.dumps(handle)
     assert not [secret for secret in (*secrets, token) if secret in text]
     assert BillHook.from_handle(handle).session().session_token == token
-    assert bill_sandbox.stats()["sign_ins"] == 1
+    assert bill.stats()["sign_ins"] == 1
 
 
 def test_a_handle_of_another_connection_is_refused(connect):
@@ -124,15 +124,15 @@ def test_what_must_not_be_retried_is_told_so_to_airflow_and_stays_what_it_was(co
     assert caught.value.code == "BDC_1101"
 
 
-def test_a_refused_password_is_not_sent_again_until_it_is_corrected(connect, bill_sandbox):
+def test_a_refused_password_is_not_sent_again_until_it_is_corrected(connect, bill):
     connect("v3", password="the wrong password")
     for _ in range(3):
         with pytest.raises(BillSignInRefusedError, match="BDC_1101"):
             BillHook().session()
-    assert bill_sandbox.stats()["refused_sign_ins"] == 1
+    assert bill.stats()["refused_sign_ins"] == 1
     connect("v3")
     BillHook().session()
-    assert bill_sandbox.stats()["sign_ins"] == 1
+    assert bill.stats()["sign_ins"] == 1
 
 
 @pytest.mark.parametrize(
@@ -158,19 +158,19 @@ def test_a_refused_password_is_not_sent_again_until_it_is_corrected(connect, bil
         ("v3", {"host": "https://gateway.prod.bill.com"}, "environment"),
     ],
 )
-def test_a_connection_that_cannot_work_is_refused_before_anything_is_sent(kind, changes, named, connect, bill_sandbox):
+def test_a_connection_that_cannot_work_is_refused_before_anything_is_sent(kind, changes, named, connect, bill):
     connect(kind, **changes)
     with pytest.raises(BillConfigurationError) as caught:
         BillHook().session()
     assert named in str(caught.value)
-    assert bill_sandbox.stats()["requests"] == 0
+    assert bill.stats()["requests"] == 0
 
 
 @pytest.mark.parametrize("spelling", ["developer_api_key", "devKey", "dev_key", "developer_key"])
-def test_the_developer_key_is_read_under_each_of_its_spellings(spelling, connect, bill_sandbox):
+def test_the_developer_key_is_read_under_each_of_its_spellings(spelling, connect, bill):
     connect("v3", rename={"developer_api_key": spelling})
     BillHook().session()
-    assert bill_sandbox.stats()["sign_ins"] == 1
+    assert bill.stats()["sign_ins"] == 1
 
 
 @pytest.mark.parametrize(
@@ -186,15 +186,15 @@ def test_the_developer_key_is_read_under_each_of_its_spellings(spelling, connect
         (lambda hook: list(hook.paginate("vendors")), "/v3/"),
     ],
 )
-def test_a_path_of_the_wrong_dialect_is_refused_before_anything_is_sent(call, named, connect, bill_sandbox):
+def test_a_path_of_the_wrong_dialect_is_refused_before_anything_is_sent(call, named, connect, bill):
     connect("v3")
     with pytest.raises(BillConfigurationError) as caught:
         call(BillHook())
     assert named in str(caught.value)
-    assert bill_sandbox.stats()["requests"] == 0
+    assert bill.stats()["requests"] == 0
 
 
-def test_an_organization_that_the_key_cannot_enter_is_passed_on_with_bills_code(connect, bill_sandbox):
+def test_an_organization_that_the_key_cannot_enter_is_passed_on_with_bills_code(connect, bill):
     connect("v3")
     with pytest.raises(BillSignInRefusedError, match="BDC_11"):
         BillHook(organization_id="00801XXX000100000000").session()

@@ -28,17 +28,17 @@ with_hitl = pytest.mark.skipif(not HAS_HITL, reason="this Airflow has no Human-i
 
 
 @pytest.fixture
-def known_code(bill_sandbox):
+def known_code(bill):
     """Every text holds the same code, so that a DAG can name it."""
-    bill_sandbox.put("settings", {"mfa_code": CODE})
+    bill.settings(mfa_code=CODE)
 
 
 @pytest.fixture
-def counts(bill_sandbox):
+def counts(bill):
     """Give sign-ins, texts and payments that BILL has counted."""
 
     def read() -> tuple[int, int, int]:
-        stats = bill_sandbox.stats()
+        stats = bill.stats()
         return stats["sign_ins"], stats["sms_sent"], stats["payments"]
 
     return read
@@ -119,7 +119,7 @@ def test_a_code_from_anywhere_makes_the_session_trusted_for_a_payment(
 
 
 def test_nothing_yet_means_wait_and_a_wrong_code_means_wait_for_another(
-    connect, known_code, new_dag, run_dag, counts, bill_sandbox
+    connect, known_code, new_dag, run_dag, counts, bill
 ):
     connect("v3")
     with new_dag() as dag:
@@ -146,12 +146,12 @@ def test_nothing_yet_means_wait_and_a_wrong_code_means_wait_for_another(
     # Read once, then gone; an empty one is nobody's answer.
     assert [value for _, value in looks] == [None, "", None, None, None]
     assert counts() == (1, 1, 1)
-    assert bill_sandbox.stats()["by_path"]["/connect/v3/mfa/challenge/validate"] == 2
+    assert bill.stats()["by_path"]["/connect/v3/mfa/challenge/validate"] == 2
 
 
 @pytest.mark.parametrize("source", ["callable", "template"])
 def test_a_wrong_code_from_a_source_that_has_no_other_fails_at_once(
-    source, connect, known_code, new_dag, run_dag, failures, counts, bill_sandbox
+    source, connect, known_code, new_dag, run_dag, failures, counts, bill
 ):
     connect("v3")
     with new_dag() as dag:
@@ -163,16 +163,16 @@ def test_a_wrong_code_from_a_source_that_has_no_other_fails_at_once(
     assert "leaves 2 more tries" in str(error)
     assert WRONG not in str(error)
     assert counts() == (1, 1, 0)
-    assert bill_sandbox.stats()["by_path"]["/connect/v3/mfa/challenge/validate"] == 1
+    assert bill.stats()["by_path"]["/connect/v3/mfa/challenge/validate"] == 1
 
 
-def test_a_code_that_never_comes_ends_with_the_timeout(connect, known_code, new_dag, run_dag, counts, bill_sandbox):
+def test_a_code_that_never_comes_ends_with_the_timeout(connect, known_code, new_dag, run_dag, counts, bill):
     connect("v3")
     with new_dag() as dag:
         two_operators(code_source=lambda context: None, timeout=0.3)
     assert run_dag(dag).tasks == {"challenge": "success", "validate": "failed"}
     assert counts() == (1, 1, 0)
-    assert "/connect/v3/mfa/challenge/validate" not in bill_sandbox.stats()["by_path"]
+    assert "/connect/v3/mfa/challenge/validate" not in bill.stats()["by_path"]
 
 
 def test_a_trusted_session_needs_neither_text_nor_code(connect, known_code, new_dag, run_dag, counts):
@@ -190,7 +190,7 @@ def test_a_trusted_session_needs_neither_text_nor_code(connect, known_code, new_
 
 @pytest.mark.parametrize("remember", [True, False])
 def test_the_next_session_is_trusted_only_if_the_device_was_remembered(
-    remember, connect, known_code, new_dag, run_dag, counts, bill_sandbox
+    remember, connect, known_code, new_dag, run_dag, counts, bill
 ):
     connect("v3")
     with new_dag() as first:
@@ -202,7 +202,7 @@ def test_the_next_session_is_trusted_only_if_the_device_was_remembered(
     assert run_dag(first).state == "success"
     assert run_dag(same_session).state == "success"
     assert counts() == (1, 1, 1)
-    bill_sandbox.post("sessions/expire")
+    bill.expire_sessions()
     # The new session is as trusted as the device makes it; without one, a code is asked for.
     assert run_dag(next_session).state == ("success" if remember else "failed")
     assert counts() == ((2, 1, 2) if remember else (2, 2, 1))
@@ -223,9 +223,7 @@ def test_trust_is_renewed_before_it_runs_out(connect, known_code, new_dag, run_d
 
 
 @pytest.mark.parametrize("challenge", [{"challenge_id": "only"}, ["no dict"], "{{ 'text' }}"])
-def test_a_malformed_challenge_is_refused_before_bill_is_asked(
-    challenge, connect, new_dag, run_dag, failures, bill_sandbox
-):
+def test_a_malformed_challenge_is_refused_before_bill_is_asked(challenge, connect, new_dag, run_dag, failures, bill):
     connect("v3")
     with new_dag() as dag:
         BillMfaValidateOperator(
@@ -238,17 +236,17 @@ def test_a_malformed_challenge_is_refused_before_bill_is_asked(
     assert run_dag(dag).state == "failed"
     (error,) = failures
     assert "challenge=challenge.output" in str(error)
-    assert bill_sandbox.stats()["requests"] == 0
+    assert bill.stats()["requests"] == 0
 
 
 def test_a_challenge_of_a_session_that_is_gone_says_to_ask_for_a_new_code(
-    connect, known_code, new_dag, run_dag, failures, bill_sandbox, counts
+    connect, known_code, new_dag, run_dag, failures, bill, counts
 ):
     connect("v3")
     with new_dag() as dag:
 
         def expire_and_answer(context):
-            bill_sandbox.post("sessions/expire")
+            bill.expire_sessions()
             return CODE
 
         two_operators(code_source=expire_and_answer, retries=2)
@@ -258,10 +256,8 @@ def test_a_challenge_of_a_session_that_is_gone_says_to_ask_for_a_new_code(
     assert counts() == (2, 1, 0)
 
 
-def test_without_a_phone_the_challenge_says_where_to_register_one(
-    connect, new_dag, run_dag, failures, bill_sandbox, counts
-):
-    nora = next(user for user in bill_sandbox.seed()["users"] if user["username"].startswith("nora"))
+def test_without_a_phone_the_challenge_says_where_to_register_one(connect, new_dag, run_dag, failures, bill, counts):
+    nora = next(user for user in bill.seed["users"] if user["username"].startswith("nora"))
     connect("v3", login=nora["username"], password=nora["password"])
     with new_dag() as dag:
         BillMfaChallengeOperator(task_id="challenge", retries=2)
@@ -273,7 +269,7 @@ def test_without_a_phone_the_challenge_says_where_to_register_one(
 
 
 @pytest.mark.parametrize("kind", ["sync_token", "oauth"])
-def test_a_kind_without_mfa_is_refused_before_any_call(kind, connect, new_dag, run_dag, failures, bill_sandbox):
+def test_a_kind_without_mfa_is_refused_before_any_call(kind, connect, new_dag, run_dag, failures, bill):
     connect(kind)
     operators = [BillMfaChallengeOperator, *([BillMfaOperator] if HAS_HITL else [])]
     with new_dag() as dag:
@@ -284,7 +280,7 @@ def test_a_kind_without_mfa_is_refused_before_any_call(kind, connect, new_dag, r
     for error in failures:
         assert isinstance(error, BillConfigurationError)
         assert f"{kind} knows no MFA" in str(error)
-    assert bill_sandbox.stats()["requests"] == 0
+    assert bill.stats()["requests"] == 0
 
 
 @pytest.mark.skipif(HAS_HITL, reason="this Airflow has Human-in-the-loop")
@@ -316,8 +312,8 @@ def test_the_task_for_a_person_asks_nobody_while_the_session_is_trusted(
 
 @with_hitl
 @pytest.mark.parametrize("mode", ["off", "bypass"])
-def test_where_mfa_is_off_nobody_is_asked(mode, connect, new_dag, run_dag, counts, bill_sandbox):
-    bill_sandbox.put("settings", {"mfa_mode": mode})
+def test_where_mfa_is_off_nobody_is_asked(mode, connect, new_dag, run_dag, counts, bill):
+    bill.settings(mfa_mode=mode)
     connect("v3")
     with new_dag() as dag:
         BillMfaOperator(task_id="mfa") >> pay()
@@ -335,12 +331,12 @@ def test_where_mfa_is_off_nobody_is_asked(mode, connect, new_dag, run_dag, count
         ({"error": "no form", "error_type": "unknown"}, "clear the task"),
     ],
 )
-def test_a_form_that_nobody_answered_says_what_to_do(event, says, new_dag, bill_sandbox):
+def test_a_form_that_nobody_answered_says_what_to_do(event, says, new_dag, bill):
     with new_dag():
         operator = BillMfaOperator(task_id="mfa")
     with pytest.raises(BillMfaError, match=says):
         operator.execute_complete({}, event)
-    assert bill_sandbox.stats()["requests"] == 0
+    assert bill.stats()["requests"] == 0
 
 
 @with_hitl
@@ -352,9 +348,7 @@ def test_the_form_is_the_operators_own_and_hides_what_is_typed(new_dag):
     assert operator.response_timeout == timedelta(hours=1)
 
 
-def test_a_warm_up_keeps_a_live_session_and_signs_in_only_where_there_is_none(
-    connect, new_dag, run_dag, counts, bill_sandbox
-):
+def test_a_warm_up_keeps_a_live_session_and_signs_in_only_where_there_is_none(connect, new_dag, run_dag, counts, bill):
     connect("v3")
     with new_dag() as dag:
         BillSessionWarmupOperator(task_id="warm_up")
@@ -364,7 +358,7 @@ def test_a_warm_up_keeps_a_live_session_and_signs_in_only_where_there_is_none(
     assert counts() == (1, 0, 0)
     assert first["session"]["conn_id"] == "bill_default"
     assert (first["trusted"], first["trusted_days"], first["needs_mfa"]) == (False, 0, True)
-    bill_sandbox.post("sessions/expire")
+    bill.expire_sessions()
     assert run_dag(dag).state == "success"
     assert counts() == (2, 0, 0)
 
@@ -414,7 +408,7 @@ def test_a_warm_up_of_a_kind_without_mfa_needs_nobody(kind, sign_ins, connect, n
 
 @pytest.mark.parametrize("kind", ["v3", "v2"])
 def test_a_task_that_must_have_trust_fails_with_the_way_out_and_sends_nothing(
-    kind, connect, new_dag, run_dag, failures, counts, bill_sandbox
+    kind, connect, new_dag, run_dag, failures, counts, bill
 ):
     connect(kind)
     endpoint = "/v3/vendors" if kind == "v3" else "List/Vendor.json"
@@ -439,7 +433,7 @@ def test_a_task_that_must_have_trust_fails_with_the_way_out_and_sends_nothing(
         assert "BillMfaOperator" in str(error)
         assert "bill_mfa" in str(error)
     assert counts() == (1, 0, 0)
-    assert not [path for path in bill_sandbox.stats()["by_path"] if "endor" in path]
+    assert not [path for path in bill.stats()["by_path"] if "endor" in path]
 
 
 def test_with_trust_the_same_tasks_run_on_one_sign_in(connect, known_code, new_dag, run_dag, counts):
@@ -461,7 +455,7 @@ def test_with_trust_the_same_tasks_run_on_one_sign_in(connect, known_code, new_d
     assert counts() == (1, 1, 0)
 
 
-def test_a_payment_without_trust_fails_once_and_is_not_sent(connect, new_dag, run_dag, failures, counts, bill_sandbox):
+def test_a_payment_without_trust_fails_once_and_is_not_sent(connect, new_dag, run_dag, failures, counts, bill):
     connect("v3")
     with new_dag() as dag:
         pay(retries=2)
@@ -469,11 +463,11 @@ def test_a_payment_without_trust_fails_once_and_is_not_sent(connect, new_dag, ru
     (error,) = failures
     assert isinstance(error, BillMfaRequiredError)
     assert counts() == (1, 0, 0)
-    assert "/connect/v3/payments" not in bill_sandbox.stats()["by_path"]
+    assert "/connect/v3/payments" not in bill.stats()["by_path"]
 
 
 def test_a_payment_in_the_session_of_one_run_steps_up_with_the_device_of_all(
-    connect, known_code, new_dag, run_dag, counts, bill_sandbox
+    connect, known_code, new_dag, run_dag, counts, bill
 ):
     connect("v3")
     with new_dag() as dag:
@@ -482,4 +476,4 @@ def test_a_payment_in_the_session_of_one_run_steps_up_with_the_device_of_all(
     result = run_dag(dag)
     assert result.state == "success", result.tasks
     assert counts() == (2, 1, 1)
-    assert bill_sandbox.stats()["by_path"]["/connect/v3/mfa/step-up"] == 1
+    assert bill.stats()["by_path"]["/connect/v3/mfa/step-up"] == 1

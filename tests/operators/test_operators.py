@@ -14,7 +14,7 @@ from airflow_provider_bill.sensors.bill import BillSessionSensor
 
 
 @pytest.mark.parametrize("store", ["variable", "xcom"])
-def test_all_tasks_of_a_dag_share_the_session_of_the_login_task(store, connect, new_dag, run_dag, bill_sandbox):
+def test_all_tasks_of_a_dag_share_the_session_of_the_login_task(store, connect, new_dag, run_dag, bill):
     connect("v3")
     with new_dag() as dag:
         login = BillLoginOperator(task_id="login", store=store)
@@ -39,7 +39,7 @@ def test_all_tasks_of_a_dag_share_the_session_of_the_login_task(store, connect, 
     assert result.state == "success", result.tasks
     assert result.xcom("read_0") == 1
     assert result.xcom("logout") is True
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["sign_ins"], stats["sign_outs"], stats["open_sessions"]) == (1, 1, 0)
 
 
@@ -61,16 +61,14 @@ def test_a_handle_in_xcom_holds_no_secret(connect, new_dag, run_dag):
     }
 
 
-def test_a_session_that_bill_ends_in_the_middle_of_a_dag_costs_one_sign_in_more(
-    connect, new_dag, run_dag, bill_sandbox
-):
+def test_a_session_that_bill_ends_in_the_middle_of_a_dag_costs_one_sign_in_more(connect, new_dag, run_dag, bill):
     connect("v3")
     with new_dag() as dag:
         login = BillLoginOperator(task_id="login", store="xcom")
 
         @task
         def expire():
-            bill_sandbox.post("sessions/expire")
+            bill.expire_sessions()
 
         reads = [
             BillApiOperator(task_id=f"read_{n}", session=login.output, endpoint="/v3/vendors", query={"max": 1})
@@ -78,10 +76,10 @@ def test_a_session_that_bill_ends_in_the_middle_of_a_dag_costs_one_sign_in_more(
         ]
         login >> expire() >> reads[0] >> reads[1] >> reads[2]
     assert run_dag(dag).state == "success"
-    assert bill_sandbox.stats()["sign_ins"] == 2
+    assert bill.stats()["sign_ins"] == 2
 
 
-def test_logout_leaves_a_session_alone_that_another_run_opened(connect, new_dag, run_dag, bill_sandbox):
+def test_logout_leaves_a_session_alone_that_another_run_opened(connect, new_dag, run_dag, bill):
     connect("v3")
     with new_dag() as first:
         BillLoginOperator(task_id="login")
@@ -92,23 +90,23 @@ def test_logout_leaves_a_session_alone_that_another_run_opened(connect, new_dag,
         BillLogoutOperator(task_id="logout", end_shared=True)
     run_dag(first)
     assert run_dag(second).xcom("logout") is False
-    assert bill_sandbox.stats()["open_sessions"] == 1
+    assert bill.stats()["open_sessions"] == 1
     assert run_dag(third).xcom("logout") is True
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["sign_ins"], stats["open_sessions"]) == (1, 0)
 
 
-def test_an_organization_can_be_named_task_by_task(connect, new_dag, run_dag, bill_sandbox):
+def test_an_organization_can_be_named_task_by_task(connect, new_dag, run_dag, bill):
     connect("v3")
-    organizations = [row["id"] for row in bill_sandbox.seed()["organizations"]][:2]
+    organizations = [row["id"] for row in bill.seed["organizations"]][:2]
     with new_dag() as dag:
         BillLoginOperator.partial(task_id="login").expand(organization_id=organizations)
     result = run_dag(dag)
     assert [result.xcom(f"login[{n}]")["organization_id"] for n in range(2)] == organizations
-    assert bill_sandbox.stats()["sign_ins"] == 2
+    assert bill.stats()["sign_ins"] == 2
 
 
-def test_a_v2_list_and_a_v2_write_work_with_the_same_operator(connect, new_dag, run_dag, bill_sandbox):
+def test_a_v2_list_and_a_v2_write_work_with_the_same_operator(connect, new_dag, run_dag, bill):
     connect("v2", conn_id="bill_v2")
     with new_dag() as dag:
         rows = BillApiOperator(
@@ -129,18 +127,18 @@ def test_a_v2_list_and_a_v2_write_work_with_the_same_operator(connect, new_dag, 
     assert result.state == "success"
     assert result.xcom("rows") > 250
     assert result.xcom("made")["name"] == f"Made by {dag.dag_id}"
-    assert bill_sandbox.stats()["writes"] == 1
+    assert bill.stats()["writes"] == 1
 
 
-def test_a_refusal_of_bill_fails_the_task_and_is_not_retried(connect, new_dag, run_dag, bill_sandbox):
+def test_a_refusal_of_bill_fails_the_task_and_is_not_retried(connect, new_dag, run_dag, bill):
     connect("v3", password="the wrong password")
     with new_dag() as dag:
         BillLoginOperator(task_id="login", retries=3)
     assert run_dag(dag).tasks == {"login": "failed"}
-    assert bill_sandbox.stats()["refused_sign_ins"] == 1
+    assert bill.stats()["refused_sign_ins"] == 1
 
 
-def test_the_sensor_waits_for_a_session_and_signs_in_nowhere(connect, new_dag, run_dag, bill_sandbox):
+def test_the_sensor_waits_for_a_session_and_signs_in_nowhere(connect, new_dag, run_dag, bill):
     connect("v3")
     with new_dag() as without:
         BillSessionSensor(task_id="live", timeout=0, poke_interval=0.1, soft_fail=True)
@@ -153,7 +151,7 @@ def test_the_sensor_waits_for_a_session_and_signs_in_nowhere(connect, new_dag, r
         )
         login >> [live, too_long, trusted]
     assert run_dag(without).tasks == {"live": "skipped"}
-    assert bill_sandbox.stats()["requests"] == 0
+    assert bill.stats()["requests"] == 0
     result = run_dag(with_session)
     assert result.tasks == {
         "login": "success",
@@ -162,7 +160,7 @@ def test_the_sensor_waits_for_a_session_and_signs_in_nowhere(connect, new_dag, r
         "trusted": "skipped",
     }
     assert result.xcom("live")["conn_id"] == "bill_default"
-    assert bill_sandbox.stats()["requests"] == 1
+    assert bill.stats()["requests"] == 1
 
 
 def test_a_session_and_an_organization_together_are_refused_when_the_dag_is_parsed(new_dag):

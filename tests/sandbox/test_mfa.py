@@ -83,7 +83,7 @@ def test_a_code_expires(bill, code_of):
     headers = bill.sign_in()
     challenge = bill.post("/mfa/challenge", headers, {}).json()["challengeId"]
     bill.advance(300)
-    body = {"challengeId": challenge, "token": bill.code()["code"]}
+    body = {"challengeId": challenge, "token": bill.codes()[-1]}
     assert code_of(bill.post("/mfa/challenge/validate", headers, body)) == "BDC_1356"
 
 
@@ -116,7 +116,7 @@ def test_a_user_without_a_phone_sets_one_up(bill, code_of, path):
     body = {"phone": "+14085550199", "type": "TEXT"}
     assert bill.post("/mfa/setup", headers, {**body, "primary": False}).status_code == 400
     setup = bill.post("/mfa/setup", headers, body).json()["setupId"]
-    answer = bill.post(path, headers, {"setupId": setup, "type": "TEXT", "token": bill.code()["code"]})
+    answer = bill.post(path, headers, {"setupId": setup, "type": "TEXT", "token": bill.codes()[-1]})
     assert answer.json() == {"status": "SUCCESS"}
     phones = bill.get("/mfa/phones", headers).json()["results"]
     assert phones == [{"type": "MOBILE", "last4digits": "0199", "primary": True}]
@@ -184,7 +184,7 @@ def test_the_v2_dialect_challenges_and_remembers(bill):
     assert challenge.startswith("!")
     data = {
         "challengeId": challenge,
-        "token": bill.code()["code"],
+        "token": bill.codes()[-1],
         "deviceId": "worker",
         "machineName": "m",
         "rememberMe": True,

@@ -1,11 +1,10 @@
-"""A clock that tests move, and managers that share a store against the local BILL."""
+"""Managers that share a store before the local BILL."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import pendulum
 import pytest
 
 from airflow_provider_bill.client.client import BillClient
@@ -18,23 +17,6 @@ from airflow_provider_bill.sessions.manager import SessionManager
 from airflow_provider_bill.sessions.mfa import Mfa
 from airflow_provider_bill.sessions.stores import MemoryStore
 from airflow_provider_bill.sessions.turns import ProcessTurns
-
-
-class Clock:
-    """Gives the moment it was set to, and moves BILL's clock along with its own."""
-
-    def __init__(self, bill: Any = None) -> None:
-        self.now = pendulum.now("UTC")
-        self._bill = bill
-
-    def __call__(self) -> pendulum.DateTime:
-        return self.now
-
-    def advance(self, **duration: float) -> None:
-        passed = pendulum.duration(**duration)
-        self.now = self.now + passed
-        if self._bill is not None:
-            self._bill.post("clock", {"advance_seconds": passed.total_seconds()})
 
 
 class CountingStore(MemoryStore):
@@ -50,11 +32,6 @@ class CountingStore(MemoryStore):
 
 
 @pytest.fixture
-def clock(bill_sandbox) -> Clock:
-    return Clock(bill_sandbox)
-
-
-@pytest.fixture
 def store() -> CountingStore:
     return CountingStore()
 
@@ -66,19 +43,18 @@ def notes() -> MemoryStore:
 
 
 @pytest.fixture
-def make_manager(bill_sandbox, clock, store, notes) -> Callable[..., SessionManager]:
+def make_manager(bill, clock, store, notes) -> Callable[..., SessionManager]:
     """Make managers as so many tasks would: each with a client of its own, all with one store."""
-    seed = bill_sandbox.seed()
 
     def make(kind: str = "v3", *, conn_id: str = "bill", fields: dict[str, str] | None = None, **kwargs: Any):
-        connection = seed["connections"][kind]
+        connection = bill.connections[kind]
         given = {
             "login": connection.get("login"),
             "password": connection.get("password"),
             **connection["extra"],
         }
         credentials = credentials_from(kind, {**given, **(fields or {})})
-        environment = resolve_environment("sandbox", bill_sandbox.url)
+        environment = resolve_environment("sandbox", bill.url)
         secrets: list[str] = kwargs.pop("secrets", [])
         client = BillClient(credentials, environment, clock=clock, on_secret=secrets.append)
         identity = Identity(conn_id, credentials.organization_id, kind, environment.v3_base)
@@ -108,9 +84,9 @@ def make_mfa(notes) -> Callable[[SessionManager], Mfa]:
 
 
 @pytest.fixture
-def codes(bill_sandbox) -> Callable[[], list[str]]:
+def codes(bill) -> Callable[[], list[str]]:
     """Read the codes that BILL has sent by text."""
-    return lambda: [text["code"] for text in bill_sandbox.get("sms")]
+    return bill.codes
 
 
 @pytest.fixture

@@ -14,15 +14,15 @@ WRONG = {"password": "wrong password"}
 
 
 @pytest.fixture
-def organizations(bill_sandbox):
-    return [row["id"] for row in bill_sandbox.seed()["organizations"]][:2]
+def organizations(bill):
+    return [row["id"] for row in bill.seed["organizations"]][:2]
 
 
 def note_of(notes: MemoryStore, key: str) -> dict:
     return json.loads(notes.read(key) or "{}")
 
 
-def test_a_hundred_tasks_of_three_tries_with_a_wrong_password_ask_bill_once(make_manager, bill_sandbox):
+def test_a_hundred_tasks_of_three_tries_with_a_wrong_password_ask_bill_once(make_manager, bill):
     said = set()
     for _ in range(300):
         with pytest.raises(BillSignInRefusedError) as caught:
@@ -30,7 +30,7 @@ def test_a_hundred_tasks_of_three_tries_with_a_wrong_password_ask_bill_once(make
         assert caught.value.code == "BDC_1101"
         assert not caught.value.retryable
         said.add(str(caught.value))
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["refused_sign_ins"], stats["requests"]) == (1, 1)
     # What BILL said at first, and the same with the remark that it is not asked again.
     assert len(said) == 2
@@ -39,37 +39,37 @@ def test_a_hundred_tasks_of_three_tries_with_a_wrong_password_ask_bill_once(make
     assert LOGIN_NOTE in again
 
 
-def test_a_corrected_password_signs_in_without_a_manual_step(make_manager, bill_sandbox):
+def test_a_corrected_password_signs_in_without_a_manual_step(make_manager, bill):
     with pytest.raises(BillSignInRefusedError):
         make_manager(fields=WRONG).acquire()
     assert make_manager().acquire()
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["sign_ins"], stats["refused_sign_ins"]) == (1, 1)
 
 
-def test_after_a_person_has_cleared_the_note_the_same_password_is_sent_again(make_manager, notes, bill_sandbox):
+def test_after_a_person_has_cleared_the_note_the_same_password_is_sent_again(make_manager, notes, bill):
     for _ in range(2):
         with pytest.raises(BillSignInRefusedError):
             make_manager(fields=WRONG).acquire()
         notes.delete(LOGIN_NOTE)
-    assert bill_sandbox.stats()["refused_sign_ins"] == 2
+    assert bill.stats()["refused_sign_ins"] == 2
 
 
-def test_a_wrong_password_is_wrong_for_every_organization(make_manager, organizations, bill_sandbox):
+def test_a_wrong_password_is_wrong_for_every_organization(make_manager, organizations, bill):
     for organization_id in organizations * 2:
         with pytest.raises(BillSignInRefusedError):
             make_manager(fields={**WRONG, "organization_id": organization_id}).acquire()
-    assert bill_sandbox.stats()["refused_sign_ins"] == 1
+    assert bill.stats()["refused_sign_ins"] == 1
 
 
-def test_an_organization_without_access_holds_up_no_other(make_manager, organizations, bill_sandbox):
-    no_access = next(row["id"] for row in bill_sandbox.seed()["organizations"] if "BDC_1105" in row["note"])
+def test_an_organization_without_access_holds_up_no_other(make_manager, organizations, bill):
+    no_access = next(row["id"] for row in bill.seed["organizations"] if "BDC_1105" in row["note"])
     for _ in range(3):
         with pytest.raises(BillSignInRefusedError) as caught:
             make_manager(fields={"organization_id": no_access}).acquire()
         assert caught.value.code == "BDC_1105"
     assert make_manager(fields={"organization_id": organizations[1]}).acquire()
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["sign_ins"], stats["refused_sign_ins"]) == (1, 1)
 
 
@@ -96,28 +96,27 @@ def test_a_refusal_note_does_not_tell_the_password(make_manager, notes):
         '{"v": 1, "state": "proven", "at": {"year": 2026}}',
     ],
 )
-def test_notes_that_make_no_sense_are_no_notes(text, make_manager, notes, bill_sandbox):
+def test_notes_that_make_no_sense_are_no_notes(text, make_manager, notes, bill):
     manager = make_manager()
     organization_id = manager.identity.organization_id
     notes.write(LOGIN_NOTE, text)
     notes.write(f"bill_sign_in__bill__{organization_id}__v3", text)
     assert manager.acquire()
-    assert bill_sandbox.stats()["sign_ins"] == 1
+    assert bill.stats()["sign_ins"] == 1
 
 
-def test_a_note_of_another_identity_is_not_about_this_one(make_manager, notes, bill_sandbox):
+def test_a_note_of_another_identity_is_not_about_this_one(make_manager, notes, bill):
     with pytest.raises(BillSignInRefusedError):
         make_manager(conn_id="other", fields=WRONG).acquire()
     notes.write(LOGIN_NOTE, notes.read("bill_sign_in__other__v3"))
     assert make_manager().acquire()
-    assert bill_sandbox.stats()["sign_ins"] == 1
+    assert bill.stats()["sign_ins"] == 1
 
 
 def test_used_up_sign_ins_block_until_the_hour_turns_without_a_call_in_between(
-    make_manager, organizations, clock, bill_sandbox
+    make_manager, organizations, clock, bill
 ):
-    clock.advance(seconds=(1800 - clock.now.timestamp()) % 3600)  # half past, so that the hour does not turn by itself
-    bill_sandbox.put("settings", {"sign_ins_per_hour": 1})
+    bill.settings(sign_ins_per_hour=1)
     assert make_manager(fields={"organization_id": organizations[0]}).acquire()
     other = {"organization_id": organizations[1]}
     retry_at = clock.now.start_of("hour").add(hours=1)
@@ -126,26 +125,26 @@ def test_used_up_sign_ins_block_until_the_hour_turns_without_a_call_in_between(
         with pytest.raises(BillRateLimitError) as caught:
             make_manager(fields=other).acquire()
         assert caught.value.retry_at == retry_at
-        calls.append(bill_sandbox.stats()["requests"])
+        calls.append(bill.stats()["requests"])
     # The first was refused by BILL itself; the others did not ask.
     assert calls == [2] * 10
     with pytest.raises(BillRateLimitError):
         make_manager("v2", conn_id="another connection with that developer key", fields=other).acquire()
-    assert bill_sandbox.stats()["requests"] == 2
+    assert bill.stats()["requests"] == 2
     clock.advance(seconds=(retry_at - clock.now).total_seconds() + 1)
     assert make_manager(fields=other).acquire()
-    assert bill_sandbox.stats()["sign_ins"] == 2
+    assert bill.stats()["sign_ins"] == 2
 
 
-def test_a_locked_organization_blocks_only_itself(make_manager, organizations, clock, bill_sandbox):
-    bill_sandbox.post("organizations/lock", {"organization_id": organizations[1]})
+def test_a_locked_organization_blocks_only_itself(make_manager, organizations, clock, bill):
+    bill.control("POST", "organizations/lock", {"organization_id": organizations[1]})
     for _ in range(3):
         with pytest.raises(BillRateLimitError) as caught:
             make_manager(fields={"organization_id": organizations[1]}).acquire()
         assert caught.value.code == "BDC_1107"
-    assert bill_sandbox.stats()["requests"] == 1
+    assert bill.stats()["requests"] == 1
     assert make_manager().acquire()
-    bill_sandbox.post("organizations/lock", {"organization_id": organizations[1], "locked": False})
+    bill.control("POST", "organizations/lock", {"organization_id": organizations[1], "locked": False})
     clock.advance(minutes=15, seconds=1)
     assert make_manager(fields={"organization_id": organizations[1]}).acquire()
 
@@ -171,17 +170,17 @@ def test_how_a_sign_in_ended_is_told_also_if_it_cannot_be_noted(make_manager, no
 
 
 @pytest.mark.parametrize("text", ["{", '{"v": 2, "sealed": "AAAA"}', '{"v": 1, "sealed": "AAAA"}', "[]", "null", "7"])
-def test_a_record_that_cannot_be_opened_costs_one_sign_in(text, make_manager, store, bill_sandbox):
+def test_a_record_that_cannot_be_opened_costs_one_sign_in(text, make_manager, store, bill):
     store.write(make_manager().identity.session_key, text)
     for _ in range(3):
         make_manager().acquire()
-    assert bill_sandbox.stats()["sign_ins"] == 1
+    assert bill.stats()["sign_ins"] == 1
 
 
-def test_the_record_of_another_identity_costs_one_sign_in(make_manager, organizations, store, bill_sandbox):
+def test_the_record_of_another_identity_costs_one_sign_in(make_manager, organizations, store, bill):
     first = make_manager()
     second = make_manager(fields={"organization_id": organizations[1]})
     second.acquire()
     store.write(first.identity.session_key, store.read(second.identity.session_key))
     assert first.acquire().organization_id == organizations[0]
-    assert bill_sandbox.stats()["sign_ins"] == 2
+    assert bill.stats()["sign_ins"] == 2

@@ -44,8 +44,8 @@ def person(make_manager, make_mfa):
 
 
 @pytest.fixture
-def attempts(bill_sandbox):
-    return lambda kind="v3": bill_sandbox.stats()["by_path"].get(VALIDATE[kind], 0)
+def attempts(bill):
+    return lambda kind="v3": bill.stats()["by_path"].get(VALIDATE[kind], 0)
 
 
 def wrong(code: str) -> str:
@@ -53,7 +53,7 @@ def wrong(code: str) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_code_makes_the_shared_session_trusted_and_the_device_remembered(kind, person, codes, clock, bill_sandbox):
+def test_a_code_makes_the_shared_session_trusted_and_the_device_remembered(kind, person, codes, clock, bill):
     one = person(kind)
     challenge = one.ask()
     assert not one.manager.look().trusted
@@ -64,21 +64,21 @@ def test_a_code_makes_the_shared_session_trusted_and_the_device_remembered(kind,
     assert record.issued_at == clock.now
     assert record.remembered.device == "airflow-test"
     assert one.mfa.trusted_days(one.manager.acquire()) == 30
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["sign_ins"], stats["sms_sent"]) == (1, 1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_text_is_sent_however_many_ask_at_once(kind, person, bill_sandbox):
+def test_one_text_is_sent_however_many_ask_at_once(kind, person, bill):
     people = [person(kind) for _ in range(8)]
     people[0].manager.acquire()
     with ThreadPoolExecutor(8) as threads:
         challenges = list(threads.map(lambda one: one.ask(), people))
     assert len(set(challenges)) == 1
-    assert bill_sandbox.stats()["sms_sent"] == 1
+    assert bill.stats()["sms_sent"] == 1
 
 
-def test_a_code_on_its_way_is_used_for_five_minutes_and_then_a_new_one_is_sent(person, clock, bill_sandbox):
+def test_a_code_on_its_way_is_used_for_five_minutes_and_then_a_new_one_is_sent(person, clock, bill):
     first = person().ask()
     clock.advance(minutes=4, seconds=59)
     assert person().ask() == first
@@ -87,24 +87,24 @@ def test_a_code_on_its_way_is_used_for_five_minutes_and_then_a_new_one_is_sent(p
     second = person().ask()
     assert second.challenge_id != first.challenge_id
     assert second.texts == 1
-    assert bill_sandbox.stats()["sms_sent"] == 2
+    assert bill.stats()["sms_sent"] == 2
 
 
-def test_a_new_text_can_be_wanted_while_another_is_on_its_way(person, bill_sandbox):
+def test_a_new_text_can_be_wanted_while_another_is_on_its_way(person, bill):
     first = person().ask()
     second = person().ask(anew=True)
     assert (first.texts, second.texts) == (1, 2)
     assert person().ask() == second
-    assert bill_sandbox.stats()["sms_sent"] == 2
+    assert bill.stats()["sms_sent"] == 2
 
 
-def test_two_who_want_a_new_text_at_the_same_time_get_one(person, bill_sandbox):
+def test_two_who_want_a_new_text_at_the_same_time_get_one(person, bill):
     people = [person() for _ in range(2)]
     people[0].ask()
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda one: one.ask(anew=True), people))
     # One that looked only after the other's text was sent has wanted one more.
-    assert bill_sandbox.stats()["sms_sent"] in (2, 3)
+    assert bill.stats()["sms_sent"] in (2, 3)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -154,8 +154,8 @@ def test_too_many_wrong_codes_end_the_challenge(kind, person, codes):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_expired_code_is_told_apart_and_the_next_who_asks_gets_a_new_text(kind, person, codes, clock, bill_sandbox):
-    bill_sandbox.put("settings", {"mfa_code_seconds": 60})  # shorter than thought
+def test_an_expired_code_is_told_apart_and_the_next_who_asks_gets_a_new_text(kind, person, codes, clock, bill):
+    bill.settings(mfa_code_seconds=60)  # shorter than thought
     one = person(kind)
     challenge = one.ask()
     clock.advance(seconds=61)
@@ -163,7 +163,7 @@ def test_an_expired_code_is_told_apart_and_the_next_who_asks_gets_a_new_text(kin
     again = person(kind).ask()
     assert again.challenge_id != challenge.challenge_id
     person(kind).enter(again, codes()[1])
-    assert bill_sandbox.stats()["sms_sent"] == 2
+    assert bill.stats()["sms_sent"] == 2
 
 
 def test_a_code_is_entered_once(person, codes):
@@ -194,13 +194,13 @@ def test_a_challenge_of_another_session_is_not_sent(person, clock, attempts, cod
 
 
 @pytest.mark.parametrize("field", ["mfaId", "rememberMeId", "both"])
-def test_the_device_is_remembered_under_whichever_name_bill_gives_it(field, person, codes, clock, bill_sandbox):
-    bill_sandbox.put("settings", {"remember_field": field})
+def test_the_device_is_remembered_under_whichever_name_bill_gives_it(field, person, codes, clock, bill):
+    bill.settings(remember_field=field)
     one = person()
     one.enter(one.ask(), codes()[0])
     clock.advance(days=1)
     assert person().manager.acquire().trusted
-    assert bill_sandbox.stats()["sms_sent"] == 1
+    assert bill.stats()["sms_sent"] == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -223,25 +223,25 @@ def test_a_label_that_bill_cannot_take_uses_up_no_code(person, codes, attempts):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_a_phone_the_error_says_where_to_register_one(kind, person, bill_sandbox):
-    user = next(user for user in bill_sandbox.seed()["users"] if user["username"].startswith("nora"))
+def test_without_a_phone_the_error_says_where_to_register_one(kind, person, bill):
+    user = next(user for user in bill.seed["users"] if user["username"].startswith("nora"))
     one = person(kind, fields={"login": user["username"], "password": user["password"]})
     with pytest.raises(BillMfaError, match="register the user's phone in BILL") as caught:
         one.ask()
     assert caught.value.code == "BDC_1354"
     assert one.mfa.open_challenge(one.manager.acquire()) is None
-    assert bill_sandbox.stats()["sms_sent"] == 0
+    assert bill.stats()["sms_sent"] == 0
 
 
 @pytest.mark.parametrize("kind", ["sync_token", "oauth"])
-def test_a_kind_without_mfa_is_refused_before_bill_is_asked(kind, person, bill_sandbox):
+def test_a_kind_without_mfa_is_refused_before_bill_is_asked(kind, person, bill):
     one = person(kind)
     session = one.manager.acquire()
-    before = bill_sandbox.stats()["requests"]
+    before = bill.stats()["requests"]
     with pytest.raises(BillConfigurationError, match=f"{kind} knows no MFA"):
         one.mfa.challenge(session)
     assert one.mfa.trusted_days(session) is None
-    assert bill_sandbox.stats()["requests"] == before
+    assert bill.stats()["requests"] == before
 
 
 def test_what_is_noted_of_a_challenge_holds_no_secret(person, notes):
@@ -254,10 +254,10 @@ def test_what_is_noted_of_a_challenge_holds_no_secret(person, notes):
 @pytest.mark.parametrize(
     "garbage", ["no JSON", "[]", '{"challenge_id": 1, "session": 2, "sent_at": "2026-01-01"}', "7"]
 )
-def test_garbage_in_place_of_the_noted_challenge_costs_a_text_and_no_error(garbage, person, notes, bill_sandbox):
+def test_garbage_in_place_of_the_noted_challenge_costs_a_text_and_no_error(garbage, person, notes, bill):
     notes.write("bill_mfa_challenge__bill__00801SBX000100000000", garbage)
     person().ask()
-    assert bill_sandbox.stats()["sms_sent"] == 1
+    assert bill.stats()["sms_sent"] == 1
 
 
 def test_a_challenge_goes_through_xcom_unchanged(person):
@@ -290,8 +290,8 @@ def test_what_is_no_challenge_at_all_says_what_to_pass(value):
 
 
 @pytest.mark.parametrize("mode", ["off", "bypass"])
-def test_where_mfa_is_off_trust_has_no_end(mode, person, bill_sandbox):
-    bill_sandbox.put("settings", {"mfa_mode": mode})
+def test_where_mfa_is_off_trust_has_no_end(mode, person, bill):
+    bill.settings(mfa_mode=mode)
     one = person()
     assert one.mfa.trusted_days(one.manager.make_trusted(one.manager.acquire())) is None
 
@@ -314,21 +314,21 @@ def test_the_moment_of_the_text_is_the_clocks(person, clock):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_text_is_asked_for_in_a_new_session_if_bill_has_ended_the_old_one(kind, person, codes, bill_sandbox):
+def test_a_text_is_asked_for_in_a_new_session_if_bill_has_ended_the_old_one(kind, person, codes, bill):
     one = person(kind)
     one.manager.acquire()
-    bill_sandbox.post("sessions/expire")
+    bill.expire_sessions()
     one.enter(one.ask(), codes()[0])
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["sign_ins"], stats["sms_sent"]) == (2, 1)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_code_for_a_session_that_bill_has_ended_is_answered_with_a_new_one(kind, person, codes, bill_sandbox):
+def test_a_code_for_a_session_that_bill_has_ended_is_answered_with_a_new_one(kind, person, codes, bill):
     one = person(kind)
     challenge = one.ask()
-    bill_sandbox.post("sessions/expire")
+    bill.expire_sessions()
     assert one.refused(challenge, codes()[0]).code == "BDC_1356"
     one.enter(one.ask(), codes()[1])
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["sign_ins"], stats["sms_sent"]) == (2, 2)

@@ -15,15 +15,16 @@ from airflow.providers.common.compat import sdk
 from airflow_provider_bill.exceptions import BillStoreError
 from airflow_provider_bill.operators.bill import BillApiOperator
 from airflow_provider_bill.sessions.stores import MISS_READS, WRITE_TRIES, VariableStore
-from benchmarks.worker import Orders
-from benchmarks.workers import ROOT, Worker
 from dev.airflow_harness import airflow_version
+from dev.paths import ROOT
+from dev.worker import Job
+from dev.worker_process import WorkerProcess
 
 KEY = "bill_session_token__test"
 
 
 class Variables:
-    """Stands in for Airflow's ``Variable``: the next reads miss, lists fail or writes fail as ordered."""
+    """Stands in for Airflow's ``Variable``: the next reads miss, lists fail or writes fail as told."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
@@ -122,9 +123,7 @@ def test_a_write_that_always_fails_is_an_error_that_does_not_quote_the_record(va
 
 
 @pytest.mark.skipif(airflow_version() < (3, 0), reason="Airflow 2 has no API server between task and database")
-def test_a_read_that_the_api_server_failed_to_answer_costs_no_second_sign_in(
-    connect, run_dag, bill_sandbox, monkeypatch
-):
+def test_a_read_that_the_api_server_failed_to_answer_costs_no_second_sign_in(connect, run_dag, bill, monkeypatch):
     """In a real Airflow whose answers to the second task's first reads are lost."""
     from airflow.sdk.execution_time.secrets.execution_api import ExecutionAPISecretsBackend as Backend
 
@@ -132,7 +131,7 @@ def test_a_read_that_the_api_server_failed_to_answer_costs_no_second_sign_in(
     real, lost = Backend.get_variable, []
 
     def lossy(self, key, *args, **kwargs):
-        if bill_sandbox.stats()["sign_ins"] and key.startswith("bill_session_token") and not lost:
+        if bill.stats()["sign_ins"] and key.startswith("bill_session_token") and not lost:
             lost.append(key)
             return None
         return real(self, key, *args, **kwargs)
@@ -145,7 +144,7 @@ def test_a_read_that_the_api_server_failed_to_answer_costs_no_second_sign_in(
         tasks[0] >> tasks[1]
     assert run_dag(dag).state == "success"
     assert lost
-    assert bill_sandbox.stats()["sign_ins"] == 1
+    assert bill.stats()["sign_ins"] == 1
 
 
 RACE = """
@@ -187,20 +186,20 @@ def test_racing_writers_of_one_variable_all_succeed(airflow_db):
 
 
 @pytest.mark.skipif(airflow_version() >= (3, 0), reason="from Airflow 3 on, Variables need a task")
-def test_processes_that_share_real_variables_make_one_sign_in(run_dag, bill_sandbox):
-    connection = json.loads(json.dumps(bill_sandbox.seed()["connections"]["v3"]))
-    orders = Orders(url=bill_sandbox.url, connection=connection, folder="", organizations=[""] * 3)
+def test_processes_that_share_real_variables_make_one_sign_in(run_dag, bill):
+    connection = json.loads(json.dumps(bill.connections["v3"]))
+    job = Job(url=bill.url, connection=connection, folder="", organizations=[""] * 3)
     with tempfile.TemporaryDirectory() as folder:
-        workers = [Worker(orders, Path(folder) / host) for host in ("one", "two", "one", "two")]
+        workers = [WorkerProcess(job, Path(folder) / host) for host in ("one", "two", "one", "two")]
         try:
             for worker in workers:
                 worker.await_ready()
             for worker in workers:
-                worker.go()
+                worker.begin()
             outcomes = [outcome for worker in workers for outcome in worker.outcomes()]
         finally:
             for worker in workers:
                 worker.kill()
     assert [error for outcome in outcomes for error in outcome.errors] == []
     assert len({outcome.session for outcome in outcomes}) == 1
-    assert bill_sandbox.stats()["sign_ins"] == 1
+    assert bill.stats()["sign_ins"] == 1

@@ -15,13 +15,13 @@ WAY_OUT = "BillMfaOperator.*bill_mfa"
 
 
 @pytest.fixture
-def calls(bill_sandbox):
+def calls(bill):
     """Count what BILL has got on a path."""
-    return lambda path: bill_sandbox.stats()["by_path"].get(path, 0)
+    return lambda path: bill.stats()["by_path"].get(path, 0)
 
 
 @pytest.fixture
-def own_device(make_manager, pass_mfa, notes, bill_sandbox):
+def own_device(make_manager, pass_mfa, notes, bill):
     """A device that BILL knows and only the connection brings."""
     manager = make_manager()
     pass_mfa(manager)
@@ -31,51 +31,49 @@ def own_device(make_manager, pass_mfa, notes, bill_sandbox):
     return {"remembered_device_token": known.token, "device": known.device}
 
 
-def test_a_payment_without_mfa_is_not_sent_and_the_error_names_the_way_out(make_manager, pay, calls, bill_sandbox):
+def test_a_payment_without_mfa_is_not_sent_and_the_error_names_the_way_out(make_manager, pay, calls, bill):
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT) as caught:
         pay(make_manager())
     assert caught.value.code == "BDC_1361"
     assert not caught.value.retryable
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["sign_ins"], stats["sms_sent"], calls(PAYMENTS)) == (1, 0, 0)
 
 
-def test_what_bill_itself_refuses_as_untrusted_is_not_answered_with_a_sign_in(make_manager, pay, calls, bill_sandbox):
+def test_what_bill_itself_refuses_as_untrusted_is_not_answered_with_a_sign_in(make_manager, pay, calls, bill):
     manager = make_manager()
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
         pay(manager, trusted=False)
-    assert (bill_sandbox.stats()["sign_ins"], calls(PAYMENTS), calls(STEP_UP)) == (1, 1, 0)
+    assert (bill.stats()["sign_ins"], calls(PAYMENTS), calls(STEP_UP)) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2", "console"])
-def test_after_a_code_every_task_pays_with_the_same_session(kind, make_manager, pass_mfa, pay, bill_sandbox):
+def test_after_a_code_every_task_pays_with_the_same_session(kind, make_manager, pass_mfa, pay, bill):
     pass_mfa(make_manager(kind))
     assert make_manager(kind).acquire_trusted().trusted
     if kind != "console":
         for _ in range(3):
             pay(make_manager(kind))
-        assert bill_sandbox.stats()["payments"] == 3
-    stats = bill_sandbox.stats()
+        assert bill.stats()["payments"] == 3
+    stats = bill.stats()
     assert (stats["sign_ins"], stats["sms_sent"]) == (1, 1)
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2"])
-def test_for_thirty_days_sessions_are_trusted_from_their_sign_in(
-    kind, make_manager, pass_mfa, pay, clock, bill_sandbox
-):
+def test_for_thirty_days_sessions_are_trusted_from_their_sign_in(kind, make_manager, pass_mfa, pay, clock, bill):
     pass_mfa(make_manager(kind))
     for day in range(1, 30):
         clock.advance(days=1)
         manager = make_manager(kind)
         assert manager.acquire_trusted().trusted, day
         pay(manager)
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["sign_ins"], stats["sms_sent"], stats["payments"]) == (30, 1, 29)
     assert stats["by_path"].get(STEP_UP, 0) == 0
     clock.advance(days=1)
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
         make_manager(kind).acquire_trusted()
-    assert bill_sandbox.stats()["sign_ins"] == 31
+    assert bill.stats()["sign_ins"] == 31
 
 
 def test_a_task_that_signed_in_before_finds_that_another_has_passed_mfa(make_manager, pass_mfa, pay, calls):
@@ -98,20 +96,20 @@ def test_a_session_of_one_run_steps_up_with_the_device_that_all_runs_share(make_
 
 
 def test_a_session_that_lost_its_trust_steps_up_once_and_the_payment_is_made_once(
-    make_manager, pass_mfa, pay, calls, bill_sandbox
+    make_manager, pass_mfa, pay, calls, bill
 ):
     manager = make_manager()
     pass_mfa(manager)
-    bill_sandbox.post("faults", {"path": PAYMENTS, "method": "POST", "code": "BDC_1361"})
+    bill.fault(PAYMENTS, method="POST", code="BDC_1361")
     pay(manager)
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["sign_ins"], stats["payments"], calls(PAYMENTS), calls(STEP_UP)) == (1, 1, 2, 1)
 
 
-def test_without_a_device_a_lost_trust_is_noted_for_all(make_manager, pass_mfa, pay, calls, bill_sandbox):
+def test_without_a_device_a_lost_trust_is_noted_for_all(make_manager, pass_mfa, pay, calls, bill):
     manager = make_manager()
     pass_mfa(manager, remember=False)
-    bill_sandbox.post("faults", {"path": PAYMENTS, "method": "POST", "code": "BDC_1361"})
+    bill.fault(PAYMENTS, method="POST", code="BDC_1361")
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
         pay(manager)
     assert calls(PAYMENTS) == 1
@@ -119,16 +117,14 @@ def test_without_a_device_a_lost_trust_is_noted_for_all(make_manager, pass_mfa, 
 
 
 @pytest.mark.parametrize("refusal", ["untrusted", "refuse"])
-def test_a_refused_device_is_tried_once_and_not_at_every_sign_in(
-    refusal, make_manager, clock, bill_sandbox, caplog, notes
-):
-    bill_sandbox.put("settings", {"bad_remember_me": refusal})
+def test_a_refused_device_is_tried_once_and_not_at_every_sign_in(refusal, make_manager, clock, bill, caplog, notes):
+    bill.settings(bad_remember_me=refusal)
     first = make_manager()
     first.devices.remember(RememberedDevice(token="forgotten-by-bill", device="airflow-test"), clock.now)
     for _ in range(4):
         assert not make_manager().acquire().trusted
         clock.advance(minutes=40)
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert stats["sign_ins"] == 4
     assert stats["refused_sign_ins"] == (1 if refusal == "refuse" else 0)
     assert caplog.text.count("no longer honours the remembered device") == 1
@@ -136,23 +132,21 @@ def test_a_refused_device_is_tried_once_and_not_at_every_sign_in(
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2"])
-def test_a_device_that_bill_calls_an_invalid_session_is_not_taken_for_a_wrong_password(
-    kind, make_manager, bill_sandbox
-):
-    bill_sandbox.put("settings", {"bad_remember_me": "refuse"})
+def test_a_device_that_bill_calls_an_invalid_session_is_not_taken_for_a_wrong_password(kind, make_manager, bill):
+    bill.settings(bad_remember_me="refuse")
     for _ in range(3):
         assert not make_manager(kind, fields=OWN).acquire().trusted
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["sign_ins"], stats["refused_sign_ins"]) == (1, 1)
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2"])
-def test_the_connections_own_device_makes_the_first_session_trusted(kind, make_manager, own_device, pay, bill_sandbox):
-    before = bill_sandbox.stats()["sms_sent"]
+def test_the_connections_own_device_makes_the_first_session_trusted(kind, make_manager, own_device, pay, bill):
+    before = bill.stats()["sms_sent"]
     manager = make_manager(kind, fields=own_device)
     assert manager.acquire().trusted
     pay(manager)
-    assert bill_sandbox.stats()["sms_sent"] == before
+    assert bill.stats()["sms_sent"] == before
 
 
 def test_the_connections_own_device_comes_second(make_manager, own_device, clock, calls):
@@ -177,22 +171,22 @@ def test_a_step_up_that_bill_answers_with_no_is_a_refusal(make_manager, clock, c
 
 @pytest.mark.parametrize("mode", ["off", "bypass"])
 @pytest.mark.parametrize("told", [False, True])
-def test_where_mfa_is_off_nobody_is_asked(mode, told, make_manager, pay, bill_sandbox):
-    bill_sandbox.put("settings", {"mfa_mode": mode, "trusted_when_mfa_off": told})
+def test_where_mfa_is_off_nobody_is_asked(mode, told, make_manager, pay, bill):
+    bill.control("PUT", "settings", {"mfa_mode": mode, "trusted_when_mfa_off": told})
     for _ in range(2):
         manager = make_manager()
         pay(manager)
         assert manager.acquire_trusted().trusted
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["sign_ins"], stats["sms_sent"], stats["payments"]) == (1, 0, 2)
     assert stats["by_path"].get("/connect/v3/login/session", 0) == (0 if told else 1)
 
 
-def test_an_oauth_token_needs_no_mfa(make_manager, pay, bill_sandbox):
+def test_an_oauth_token_needs_no_mfa(make_manager, pay, bill):
     manager = make_manager("oauth")
     assert manager.acquire_trusted() == manager.acquire()
     pay(manager)
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["requests"], stats["payments"]) == (2, 1)
 
 
@@ -202,28 +196,28 @@ def test_a_sync_token_does_not_get_to_send_a_payment(make_manager, pay, calls):
     assert calls(PAYMENTS) == 0
 
 
-def test_a_dead_session_is_renewed_before_it_is_made_trusted(make_manager, pass_mfa, pay, clock, bill_sandbox):
+def test_a_dead_session_is_renewed_before_it_is_made_trusted(make_manager, pass_mfa, pay, clock, bill):
     pass_mfa(make_manager())
     manager = make_manager()
     manager.acquire()
-    bill_sandbox.post("sessions/expire")
+    bill.expire_sessions()
     pay(manager)
-    stats = bill_sandbox.stats()
+    stats = bill.stats()
     assert (stats["sign_ins"], stats["sms_sent"], stats["payments"]) == (2, 1, 1)
 
 
-def test_an_untrusted_session_that_bill_ended_is_renewed_and_not_an_error(make_manager, pass_mfa, pay, bill_sandbox):
+def test_an_untrusted_session_that_bill_ended_is_renewed_and_not_an_error(make_manager, pass_mfa, pay, bill):
     untrusted = make_manager(store=MemoryStore())
     untrusted.acquire()
     pass_mfa(make_manager())
-    bill_sandbox.post("sessions/expire")
+    bill.expire_sessions()
     pay(untrusted)
-    assert bill_sandbox.stats()["payments"] == 1
+    assert bill.stats()["payments"] == 1
 
 
-def test_asking_for_trust_of_a_session_that_bill_ended_says_that_a_person_is_needed(make_manager, bill_sandbox):
+def test_asking_for_trust_of_a_session_that_bill_ended_says_that_a_person_is_needed(make_manager, bill):
     make_manager().acquire()
-    bill_sandbox.post("sessions/expire")
+    bill.expire_sessions()
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
         make_manager().acquire_trusted()
-    assert bill_sandbox.stats()["sign_ins"] == 2
+    assert bill.stats()["sign_ins"] == 2

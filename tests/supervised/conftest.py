@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from dev.airflow_harness import AirflowHarness
-from dev.demo import EXAMPLES, connection_env
-from dev.sandbox_process import SandboxProcess
+from dev.local_bill import LocalBill
+from dev.paths import EXAMPLES
 
 HERE = Path(__file__).parent
 
@@ -24,18 +24,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def supervised_airflow(sandbox: SandboxProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowHarness]:
+def supervised_airflow(sandbox: LocalBill, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowHarness]:
     """A running Airflow whose connections `bill_default`, `bill_v2`, ... lead to the `sandbox` process."""
     dags = tmp_path_factory.mktemp("dags")
     for folder in (EXAMPLES, HERE / "dags"):
         for file in folder.glob("*.py"):
             (dags / file.name).symlink_to(file)
-    with AirflowHarness(dags, env=connection_env(sandbox.seed()), triggerer=True) as airflow:
+    with AirflowHarness(dags, env=sandbox.connection_env(), triggerer=True) as airflow:
         yield airflow
 
 
 @pytest.fixture
-def airflow(supervised_airflow: AirflowHarness, bill_sandbox: SandboxProcess) -> Iterator[AirflowHarness]:
+def airflow(supervised_airflow: AirflowHarness, bill: LocalBill) -> Iterator[AirflowHarness]:
     """The supervised Airflow, before a local BILL in its seeded state and without stored sessions."""
     for key in supervised_airflow.variables():
         supervised_airflow.rest("DELETE", f"variables/{key}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_bill.operators.mfa import ENTER, FIELD, NEW_TEXT
+from dev.clock import START
 from dev.processes import wait_until
 
 DAG_ID = "bill_mfa"
@@ -13,19 +14,17 @@ WAITING = ("awaiting_input", "deferred")
 
 
 @pytest.fixture
-def payment(airflow, bill_sandbox, connect) -> dict:
+def payment(airflow, bill) -> dict:
     """An unpaid bill, as the conf of a run."""
-    from airflow_provider_bill.hooks.bill import BillHook
-
-    connect("v3")
-    bills = BillHook().paginate("/v3/bills")
-    bill = next(bill for bill in bills if bill["paymentStatus"] == "UNPAID")
-    bill_sandbox.reset()
-    return {"vendor_id": bill["vendorId"], "bill_id": bill["id"], "amount": 1.5}
+    rows = bill.get("/bills", bill.sign_in()).json()["results"]
+    unpaid = next(row for row in rows if row["paymentStatus"] == "UNPAID")
+    bill.reset()
+    bill.stop_clock(START)
+    return {"vendor_id": unpaid["vendorId"], "bill_id": unpaid["id"], "amount": 1.5}
 
 
 @pytest.fixture
-def enter(airflow, bill_sandbox):
+def enter(airflow, bill):
     """Wait until the form is there, then answer it."""
 
     def answer(run_id: str, code: str, option: str = ENTER, dag_id: str = DAG_ID) -> None:
@@ -42,29 +41,25 @@ def enter(airflow, bill_sandbox):
     return answer
 
 
-def sent(bill_sandbox) -> list[str]:
-    return [text["code"] for text in bill_sandbox.get("sms")]
-
-
 def wrong(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06d}"
 
 
-def counts(bill_sandbox) -> tuple[int, int, int]:
-    stats = bill_sandbox.stats()
+def counts(bill) -> tuple[int, int, int]:
+    stats = bill.stats()
     return stats["sign_ins"], stats["sms_sent"], stats["payments"]
 
 
-def test_once_in_thirty_days_a_person_enters_a_code_and_every_dag_pays(airflow, bill_sandbox, payment, enter):
+def test_once_in_thirty_days_a_person_enters_a_code_and_every_dag_pays(airflow, bill, payment, enter):
     run_id = airflow.trigger(DAG_ID, payment)
-    wait_until(lambda: sent(bill_sandbox), 90, "BILL to send a code")
-    (code,) = sent(bill_sandbox)
+    wait_until(bill.codes, 90, "BILL to send a code")
+    (code,) = bill.codes()
     enter(run_id, "12 34")  # not six digits: BILL is not asked
     enter(run_id, wrong(code))
     enter(run_id, f"{code[:3]}-{code[3:]}")
     assert airflow.wait(DAG_ID, run_id) == "success"
-    assert counts(bill_sandbox) == (1, 1, 1)
-    assert bill_sandbox.stats()["by_path"]["/connect/v3/mfa/challenge/validate"] == 2
+    assert counts(bill) == (1, 1, 1)
+    assert bill.stats()["by_path"]["/connect/v3/mfa/challenge/validate"] == 2
     result = airflow.xcom(DAG_ID, run_id, "mfa")
     assert result["trusted"] is True
     assert 29.9 < result["trusted_days"] <= 30
@@ -84,23 +79,23 @@ def test_once_in_thirty_days_a_person_enters_a_code_and_every_dag_pays(airflow, 
         places = [line[:120] for line in everything.splitlines() if spelling in line]
         assert places == [], spelling
 
-    bill_sandbox.post("clock", {"advance_seconds": 86400})
+    bill.advance(86400)
     _, state = airflow.run(DAG_ID, payment)
     assert state == "success"
-    assert counts(bill_sandbox) == (2, 1, 2)
+    assert counts(bill) == (2, 1, 2)
 
-    bill_sandbox.post("clock", {"advance_seconds": 30 * 86400})
+    bill.advance(30 * 86400)
     warm_up = airflow.trigger("bill_warmup")
     enter_path = f"dags/bill_warmup/dagRuns/{warm_up}/taskInstances"
-    wait_until(lambda: len(sent(bill_sandbox)) == 2, 120, "the warm-up to lead to a text")
+    wait_until(lambda: len(bill.codes()) == 2, 120, "the warm-up to lead to a text")
     assert airflow.rest("GET", f"{enter_path}/warm_up")["state"] == "success"
     assert airflow.xcom("bill_warmup", warm_up, "warm_up")["trusted_days"] == 0
-    enter(warm_up, sent(bill_sandbox)[-1], dag_id="bill_warmup")
+    enter(warm_up, bill.codes()[-1], dag_id="bill_warmup")
     assert airflow.wait("bill_warmup", warm_up) == "success"
-    assert counts(bill_sandbox)[1:] == (2, 2)
+    assert counts(bill)[1:] == (2, 2)
 
 
-def test_a_cleared_task_sends_no_second_text_while_the_first_code_lives(airflow, bill_sandbox, payment, enter):
+def test_a_cleared_task_sends_no_second_text_while_the_first_code_lives(airflow, bill, payment, enter):
     run_id = airflow.trigger(DAG_ID, payment)
 
     def parked() -> bool:
@@ -114,23 +109,23 @@ def test_a_cleared_task_sends_no_second_text_while_the_first_code_lives(airflow,
         {"dag_run_id": run_id, "dry_run": False, "only_failed": False, "task_ids": ["mfa"]},
     )
     wait_until(lambda: airflow.task_state(DAG_ID, run_id, "mfa") not in WAITING, 90, "the task to be cleared")
-    enter(run_id, sent(bill_sandbox)[0])
+    enter(run_id, bill.codes()[0])
     assert airflow.wait(DAG_ID, run_id) == "success"
-    assert counts(bill_sandbox) == (1, 1, 1)
+    assert counts(bill) == (1, 1, 1)
 
 
-def test_a_code_that_is_too_old_brings_a_new_text_and_too_many_tries_an_end(airflow, bill_sandbox, payment, enter):
+def test_a_code_that_is_too_old_brings_a_new_text_and_too_many_tries_an_end(airflow, bill, payment, enter):
     run_id = airflow.trigger(DAG_ID, payment)
-    wait_until(lambda: len(sent(bill_sandbox)) == 1, 90, "a code")
-    bill_sandbox.post("clock", {"advance_seconds": 400})
-    enter(run_id, sent(bill_sandbox)[0])
-    assert len(sent(bill_sandbox)) == 2
+    wait_until(lambda: len(bill.codes()) == 1, 90, "a code")
+    bill.advance(400)
+    enter(run_id, bill.codes()[0])
+    assert len(bill.codes()) == 2
     enter(run_id, "", NEW_TEXT)
-    assert len(sent(bill_sandbox)) == 3
+    assert len(bill.codes()) == 3
     for _ in range(3):
-        enter(run_id, wrong(sent(bill_sandbox)[2]))
+        enter(run_id, wrong(bill.codes()[2]))
     assert airflow.wait(DAG_ID, run_id) == "failed"
-    assert counts(bill_sandbox) == (1, 3, 0)
+    assert counts(bill) == (1, 3, 0)
     log = airflow.task_log(DAG_ID, run_id, "mfa")
     assert "BDC_1358" in log
     assert "leaves 2 more tries" in log

@@ -14,19 +14,19 @@ PATH = "/connect/v3/vendors"
 
 
 @pytest.fixture
-def killed_run(airflow, bill_sandbox) -> str:
+def killed_run(airflow, bill) -> str:
     """A run whose worker is killed after BILL has made the vendor and before the worker hears of it."""
-    bill_sandbox.post("faults", {"path": PATH, "method": "POST", "kind": "stall", "after_effect": True})
+    bill.fault(PATH, method="POST", kind="stall", after_effect=True)
     run_id = airflow.trigger(DAG_ID)
-    wait_until(lambda: bill_sandbox.stats()["writes"] == 1, 90, "BILL to make the vendor")
+    wait_until(lambda: bill.stats()["writes"] == 1, 90, "BILL to make the vendor")
     (task,) = airflow.task_instances(DAG_ID, run_id)
     os.kill(task["pid"], signal.SIGKILL)
     assert airflow.wait(DAG_ID, run_id) == "failed"
     return run_id
 
 
-def test_a_write_is_not_sent_again_after_its_worker_was_killed(killed_run, airflow, bill_sandbox):
-    assert bill_sandbox.stats()["writes"] == 1
+def test_a_write_is_not_sent_again_after_its_worker_was_killed(killed_run, airflow, bill):
+    assert bill.stats()["writes"] == 1
     (task,) = airflow.task_instances(DAG_ID, killed_run)
     # The second try finds the note, and its error is not retried a second time.
     assert (task["state"], task["try_number"]) == ("failed", 2)
@@ -35,15 +35,15 @@ def test_a_write_is_not_sent_again_after_its_worker_was_killed(killed_run, airfl
     assert "bill_write" in log
 
 
-def test_a_person_who_has_looked_can_have_it_sent_again(killed_run, airflow, bill_sandbox):
+def test_a_person_who_has_looked_can_have_it_sent_again(killed_run, airflow, bill):
     run = f"dags/{DAG_ID}/dagRuns/{killed_run}"
     airflow.rest("DELETE", f"{run}/taskInstances/{TASK_ID}/state-store/bill_write")
     airflow.rest("POST", f"dags/{DAG_ID}/clearTaskInstances", {"dag_run_id": killed_run, "dry_run": False})
     assert airflow.wait(DAG_ID, killed_run) == "success"
-    assert bill_sandbox.stats()["writes"] == 2
+    assert bill.stats()["writes"] == 2
 
 
-def test_a_write_that_was_answered_is_not_sent_again_when_the_task_is_cleared(airflow, bill_sandbox):
+def test_a_write_that_was_answered_is_not_sent_again_when_the_task_is_cleared(airflow, bill):
     run_id, state = airflow.run(DAG_ID)
     assert state == "success"
     made = airflow.xcom(DAG_ID, run_id, TASK_ID)
@@ -54,14 +54,14 @@ def test_a_write_that_was_answered_is_not_sent_again_when_the_task_is_cleared(ai
     )
     assert airflow.wait(DAG_ID, run_id) == "success"
     assert airflow.xcom(DAG_ID, run_id, TASK_ID) == made
-    assert bill_sandbox.stats()["writes"] == 1
+    assert bill.stats()["writes"] == 1
 
 
-def test_a_write_that_bill_refused_may_be_sent_again(airflow, bill_sandbox):
-    bill_sandbox.post("faults", {"path": PATH, "method": "POST", "code": "BDC_1152"})
+def test_a_write_that_bill_refused_may_be_sent_again(airflow, bill):
+    bill.fault(PATH, method="POST", code="BDC_1152")
     run_id, state = airflow.run(DAG_ID)
     assert state == "failed"
-    assert bill_sandbox.stats()["writes"] == 0
+    assert bill.stats()["writes"] == 0
     airflow.rest("POST", f"dags/{DAG_ID}/clearTaskInstances", {"dag_run_id": run_id, "dry_run": False})
     assert airflow.wait(DAG_ID, run_id) == "success"
-    assert bill_sandbox.stats()["writes"] == 1
+    assert bill.stats()["writes"] == 1

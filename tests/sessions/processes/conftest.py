@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.worker import Orders, Outcome
-from benchmarks.workers import Worker
+from dev.worker import Job, Outcome
+from dev.worker_process import WorkerProcess
 
 
 @pytest.fixture
@@ -21,18 +21,18 @@ def shared_folder(tmp_path):
 
 
 @pytest.fixture
-def hire(bill_sandbox, shared_folder, tmp_path) -> Iterator[Callable[..., Worker]]:
-    """Start workers: `hire("host", tasks=3, password=..., kind=..., **orders) -> Worker`, ready and not yet begun."""
-    connections = bill_sandbox.seed()["connections"]
-
+def start_worker(bill, shared_folder, tmp_path) -> Iterator[Callable[..., WorkerProcess]]:
+    """Start workers: `start_worker("host", tasks=3, password=..., kind=..., **more)` returns one that is ready."""
     with ExitStack() as stack:
 
-        def start(host: str = "one", *, kind: str = "v3", tasks: int = 1, password: str = "", **changes: Any) -> Worker:
-            connection = json.loads(json.dumps(connections[kind]))
+        def start(
+            host: str = "one", *, kind: str = "v3", tasks: int = 1, password: str = "", **changes: Any
+        ) -> WorkerProcess:
+            connection = json.loads(json.dumps(bill.connections[kind]))
             if password:
                 connection["password"] = password
-            orders = {"folder": str(shared_folder), "organizations": [""] * tasks, **changes}
-            worker = Worker(Orders(url=bill_sandbox.url, connection=connection, **orders), tmp_path / host)
+            given = {"folder": str(shared_folder), "organizations": [""] * tasks, **changes}
+            worker = WorkerProcess(Job(url=bill.url, connection=connection, **given), tmp_path / host)
             stack.enter_context(worker)
             worker.await_ready()
             return worker
@@ -42,11 +42,11 @@ def hire(bill_sandbox, shared_folder, tmp_path) -> Iterator[Callable[..., Worker
 
 @pytest.fixture
 def run_all() -> Callable[..., list[Outcome]]:
-    """Let workers begin together, and give what became of all their tasks."""
+    """Let workers begin together, and return how all their tasks ended."""
 
-    def run(*workers: Worker) -> list[Outcome]:
+    def run(*workers: WorkerProcess) -> list[Outcome]:
         for worker in workers:
-            worker.go()
+            worker.begin()
         return [outcome for worker in workers for outcome in worker.outcomes()]
 
     return run

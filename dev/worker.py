@@ -1,7 +1,7 @@
-"""A worker process whose tasks all want a session at once: ``python -m benchmarks.worker``.
+"""A worker process whose tasks all want a session at once: `python -m dev.worker`.
 
-Reads what to do as a JSON object (:class:`Orders`) from a line of its input, says ``ready``, waits for another line,
-prints what became of each task, and waits for more. Its host is the temporary folder that it is started with.
+It reads a `Job` as a JSON object from a line of its input, prints `ready`, waits for another line, prints the
+outcome of each task, and waits for the next job. Its host is the temporary folder that it is started with.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,23 +32,24 @@ from airflow_provider_bill.sessions.identity import Identity
 from airflow_provider_bill.sessions.manager import SessionManager
 from airflow_provider_bill.sessions.stores import Store, VariableStore
 from airflow_provider_bill.sessions.turns import LEASE_SECONDS, SharedTurns
-from benchmarks.shared_store import SharedStore
+from dev.clock import START
+from dev.shared_store import SharedStore
 
 
 @dataclass(frozen=True)
-class Orders:
+class Job:
     """What a worker is to do.
 
     :param url: the local BILL
-    :param connection: an Airflow connection's ``login``, ``password`` and ``extra``
-    :param folder: the shared store's; empty: the Variables of the Airflow that ``AIRFLOW_HOME`` names
+    :param connection: an Airflow connection's `login`, `password` and `extra`
+    :param folder: the shared store's; empty: the Variables of the Airflow that `AIRFLOW_HOME` names
     :param organizations: one for each task; empty: the connection's own
     :param latency: of the shared store, least and most milliseconds
     :param failures: of the shared store, share of its operations
     :param tries: how often a task begins anew after an error, whatever the error
     :param lease_seconds: how long the lease of a dead worker lives
-    :param clock_offset: seconds by which this host's clock is ahead
-    :param dies: ``before`` or ``after`` its sign-in, by SIGKILL; empty: it does not
+    :param clock_at: moment at which this host's clock starts to run
+    :param killed: `before` or `after` its sign-in, by SIGKILL; empty: it is not
     """
 
     url: str
@@ -58,13 +60,13 @@ class Orders:
     failures: float = 0
     tries: int = 1
     lease_seconds: float = LEASE_SECONDS
-    clock_offset: float = 0
-    dies: str = ""
+    clock_at: str = START.isoformat()
+    killed: str = ""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one task.
+    """How one task ended.
 
     :param seconds: until it had its session, or failed
     :param session: fingerprint of the session; empty for none
@@ -78,17 +80,17 @@ class Outcome:
     errors: list[str] = field(default_factory=list)
 
 
-class MortalClient(BillClient):
+class KilledClient(BillClient):
     """A client whose process is killed next to its sign-in."""
 
-    dies = ""
+    killed = ""
 
     def sign_in(self, remembered_device: RememberedDevice | None = None) -> BillSession:
-        """Sign in, and die as ordered."""
-        if self.dies == "before":
+        """Sign in, and be killed before or after it."""
+        if self.killed == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         session = super().sign_in(remembered_device)
-        if self.dies == "after":
+        if self.killed == "after":
             os.kill(os.getpid(), signal.SIGKILL)
         return session
 
@@ -101,16 +103,16 @@ def new_manager(
     organization_id: str = "",
     lease_seconds: float = LEASE_SECONDS,
     clock: Clock,
-    dies: str = "",
+    killed: str = "",
 ) -> SessionManager:
-    """Wire a manager as the hook does, with another store."""
+    """Put a manager together as the hook does, with another store."""
     fields = {"login": connection.get("login"), "password": connection.get("password"), **connection["extra"]}
     if organization_id:
         fields["organization_id"] = organization_id
     credentials = credentials_from(fields.get("sign_in") or "v3", fields)
     environment = resolve_environment("sandbox", url)
-    client = MortalClient(credentials, environment, clock=clock)
-    client.dies = dies
+    client = KilledClient(credentials, environment, clock=clock)
+    client.killed = killed
     identity = Identity("bill", credentials.organization_id, str(credentials.kind), environment.v3_base)
     turns = SharedTurns(store, lease_seconds=lease_seconds)
     guard = Guard(store, identity, credentials, turns=turns, clock=clock)
@@ -118,22 +120,22 @@ def new_manager(
     return SessionManager(client, store, guard, devices, identity, clock=clock)
 
 
-def run_task(orders: Orders, organization_id: str) -> Outcome:
-    """Want a session, as often as a task may."""
-    offset = pendulum.duration(seconds=orders.clock_offset)
+def run_task(job: Job, organization_id: str) -> Outcome:
+    """Get a session, with as many tries as the job allows."""
     store: Store = VariableStore()
-    if orders.folder:
-        store = SharedStore(Path(orders.folder), latency=orders.latency, failures=orders.failures)
+    if job.folder:
+        store = SharedStore(Path(job.folder), latency=job.latency, failures=job.failures)
     start, errors = time.monotonic(), []
-    for _ in range(orders.tries):
+    clock_at = datetime.fromisoformat(job.clock_at)
+    for _ in range(job.tries):
         manager = new_manager(
             store,
-            orders.url,
-            orders.connection,
+            job.url,
+            job.connection,
             organization_id=organization_id,
-            lease_seconds=orders.lease_seconds,
-            clock=lambda: pendulum.now("UTC") + offset,
-            dies=orders.dies,
+            lease_seconds=job.lease_seconds,
+            clock=lambda: pendulum.instance(clock_at).add(seconds=time.monotonic() - start),
+            killed=job.killed,
         )
         try:
             session = manager.acquire()
@@ -145,16 +147,16 @@ def run_task(orders: Orders, organization_id: str) -> Outcome:
     return Outcome(time.monotonic() - start, errors=errors)
 
 
-def work(orders: Orders, begin: Callable[[], object]) -> list[Outcome]:
-    """Run all tasks at once, in threads that wait for ``begin``."""
+def work(job: Job, begin: Callable[[], object]) -> list[Outcome]:
+    """Run all tasks at once, in threads that wait for `begin`."""
     outcomes: list[Outcome] = []
     go = threading.Event()
 
     def task(organization_id: str) -> None:
         go.wait()
-        outcomes.append(run_task(orders, organization_id))
+        outcomes.append(run_task(job, organization_id))
 
-    threads = [threading.Thread(target=task, args=(name,), daemon=True) for name in orders.organizations]
+    threads = [threading.Thread(target=task, args=(name,), daemon=True) for name in job.organizations]
     for thread in threads:
         thread.start()
     begin()
@@ -165,8 +167,8 @@ def work(orders: Orders, begin: Callable[[], object]) -> list[Outcome]:
 
 
 def main() -> None:
-    """Carry out orders until there are no more."""
-    # Airflow 2 logs to the output; only our own words belong there.
+    """Do jobs until there are no more."""
+    # Airflow 2 logs to the output, which is for our own lines only.
     output = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
@@ -175,7 +177,7 @@ def main() -> None:
         sys.stdin.readline()
 
     for line in iter(sys.stdin.readline, ""):
-        outcomes = work(Orders(**json.loads(line)), begin)
+        outcomes = work(Job(**json.loads(line)), begin)
         print(json.dumps([asdict(outcome) for outcome in outcomes]), file=output, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Starts worker processes that pretend to be on several hosts, and hears what became of their tasks."""
+"""Starts worker processes that pretend to be on several hosts, and reads how their tasks ended."""
 
 from __future__ import annotations
 
@@ -11,29 +11,28 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from benchmarks.worker import Orders, Outcome
+from dev.paths import ROOT
+from dev.worker import Job, Outcome
 
-ROOT = Path(__file__).resolve().parents[1]
 
-
-class Worker:
+class WorkerProcess:
     """One worker process; a context manager that leaves none behind.
 
-    :param orders: what it is to do
+    :param job: what it is to do
     :param host: the temporary folder of its host: processes with another one share no file lock
     """
 
-    def __init__(self, orders: Orders, host: Path) -> None:
+    def __init__(self, job: Job, host: Path) -> None:
         host.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker"],
+            [sys.executable, "-m", "dev.worker"],
             cwd=ROOT,
             env={**os.environ, "TMPDIR": str(host), "NO_PROXY": "127.0.0.1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.order(orders)
+        self.assign(job)
 
     def __enter__(self) -> Self:
         return self
@@ -43,22 +42,22 @@ class Worker:
     ) -> None:
         self.kill()
 
-    def order(self, orders: Orders) -> None:
-        """Tell it what to do next."""
-        self._say(json.dumps(asdict(orders)))
+    def assign(self, job: Job) -> None:
+        """Give it the next job."""
+        self._write_line(json.dumps(asdict(job)))
 
     def await_ready(self) -> None:
-        """Wait until it has read its orders and loaded all it needs."""
-        if self._hear() != "ready":
+        """Wait until it has read its job and loaded all it needs."""
+        if self._read_line() != "ready":
             raise RuntimeError("a worker did not get ready")
 
-    def go(self) -> None:
+    def begin(self) -> None:
         """Let its tasks begin."""
-        self._say("")
+        self._write_line("")
 
     def outcomes(self) -> list[Outcome]:
-        """Give what became of its tasks, once all have ended."""
-        return [Outcome(**row) for row in json.loads(self._hear())]
+        """Return how its tasks ended, once all have."""
+        return [Outcome(**row) for row in json.loads(self._read_line())]
 
     def kill(self) -> None:
         """Kill it (SIGKILL), or do nothing if it is gone."""
@@ -69,16 +68,16 @@ class Worker:
                 pipe.close()
 
     def wait(self, timeout: float = 30) -> int:
-        """Wait for its end; gives how it ended, negative for a signal."""
+        """Wait for its end and return its exit code, negative for a signal."""
         return self._process.wait(timeout)
 
-    def _say(self, line: str) -> None:
+    def _write_line(self, line: str) -> None:
         if self._process.stdin is None:
             raise RuntimeError("a worker has no input")
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
 
-    def _hear(self) -> str:
+    def _read_line(self) -> str:
         if self._process.stdout is None:
             raise RuntimeError("a worker has no output")
         return self._process.stdout.readline().strip()

@@ -1,4 +1,4 @@
-"""Runs a function in a process of its own that has an empty Airflow: a home, a database and nothing in it."""
+"""Runs a function in a process of its own that has an empty Airflow: a home and a database."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from dev.paths import ROOT
 
 
 def in_airflow(function: str, *, migrated: bool = True, **arguments: Any) -> Any:
-    """Call ``module:function`` with plain arguments in a fresh Airflow and give its plain result.
+    """Call `module:function` with plain arguments in a fresh Airflow and return its plain result.
 
     :param migrated: whether it needs the database; without it, nothing of Airflow is loaded before the function
-    :param arguments: ``env`` is more environment of the process; the others go to the function
+    :param arguments: `env` is more environment of the process; the others go to the function
     """
     with tempfile.TemporaryDirectory(prefix="bill-bench-") as home:
         (Path(home) / "dags").mkdir()
@@ -37,11 +37,11 @@ def in_airflow(function: str, *, migrated: bool = True, **arguments: Any) -> Any
         answer = Path(home) / "answer.json"
         log = Path(home) / "child.log"
         with log.open("w") as output:
-            done = subprocess.run(  # noqa: S603 - our own interpreter
+            done = subprocess.run(
                 [
                     sys.executable,
                     "-m",
-                    "benchmarks.airflow_child",
+                    "dev.airflow_child",
                     *(function, json.dumps(arguments), str(answer), "migrated" if migrated else ""),
                 ],
                 cwd=ROOT,
@@ -56,7 +56,7 @@ def in_airflow(function: str, *, migrated: bool = True, **arguments: Any) -> Any
 
 
 def main() -> None:
-    """Do what :func:`in_airflow` asks for."""
+    """Run the function that `in_airflow` names."""
     function, arguments, answer, migrated = sys.argv[1:]
     module, _, name = function.partition(":")
     if migrated:

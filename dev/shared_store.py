@@ -15,7 +15,7 @@ from airflow_provider_bill.exceptions import BillStoreError
 class SharedStore:
     """One text for each key in a folder: whole reads and writes, no compare-and-set, each its own transaction.
 
-    :param folder: what all processes of all "hosts" see
+    :param folder: what the processes of all hosts see
     :param latency: least and most milliseconds of an operation; it takes effect somewhere in the middle of it
     :param failures: share of the operations that fail, from 0 to 1
     """
@@ -29,8 +29,8 @@ class SharedStore:
         self._random = random.Random()  # noqa: S311 - spreads load, guards nothing
 
     def read(self, key: str) -> str | None:
-        """Give the text, or None if there is none."""
-        after = self._travel(key)
+        """Return the text, or None if there is none."""
+        after = self._reach(key)
         try:
             text = self._file(key).read_text()
         except FileNotFoundError:
@@ -39,8 +39,8 @@ class SharedStore:
         return text
 
     def write(self, key: str, text: str) -> None:
-        """Keep the text in place of what was there."""
-        after = self._travel(key)
+        """Keep the text in place of an older one."""
+        after = self._reach(key)
         new = self._folder / f"{uuid.uuid4().hex}.new"
         new.write_text(text)
         os.replace(new, self._file(key))
@@ -48,12 +48,12 @@ class SharedStore:
 
     def delete(self, key: str) -> None:
         """Forget the text."""
-        after = self._travel(key)
+        after = self._reach(key)
         self._file(key).unlink(missing_ok=True)
         time.sleep(after)
 
-    def _travel(self, key: str) -> float:
-        """Spend the time of the way there; gives that of the way back."""
+    def _reach(self, key: str) -> float:
+        """Wait for the way there and return the seconds of the way back."""
         seconds = self._random.uniform(*self._latency) / 1000
         there = self._random.uniform(0, seconds)
         time.sleep(there)

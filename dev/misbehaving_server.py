@@ -1,0 +1,83 @@
+"""A server that answers what it is told to, or does something worse."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import struct
+import threading
+from typing import IO
+
+
+class MisbehavingServer:
+    """Reads each request and gives the next of its replies: bytes to answer, or the name of a fault.
+
+    `reset` resets the connection once the request is read; `hang` never answers; `partial` sends half an answer and
+    resets. The last reply is repeated.
+    """
+
+    def __init__(self, *replies: bytes | str) -> None:
+        self.replies = list(replies)
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._main = threading.Thread(target=self._accept, daemon=True)
+        self._main.start()
+
+    def _accept(self) -> None:
+        while not self._stop.is_set():
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            stream = connection.makefile("rb")
+            while request := self._read(stream):
+                self.requests.append(request)
+                reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+                if isinstance(reply, bytes):
+                    connection.sendall(reply)
+                    continue
+                if reply == "hang":
+                    self._stop.wait(20)
+                elif reply == "partial":
+                    connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"results":[')
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                stream.close()
+                return
+
+    @staticmethod
+    def _read(stream: IO[bytes]) -> bytes:
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            line = stream.readline()
+            if not line:
+                return b""
+            head += line
+        length = re.search(rb"(?i)content-length: (\d+)", head)
+        return head + (stream.read(int(length.group(1))) if length else b"")
+
+    def close(self) -> None:
+        """Stop, and let go of every connection."""
+        self._stop.set()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._main.join(5)
+
+
+def http_answer(status: int, body: bytes | str = b"", *, kind: str = "application/json", extra: str = "") -> bytes:
+    """Return an HTTP answer as it is sent."""
+    content = body.encode() if isinstance(body, str) else body
+    head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(content)}\r\n{extra}\r\n"
+    return head.encode() + content
