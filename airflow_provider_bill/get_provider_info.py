@@ -71,7 +71,7 @@ FIELD_BEHAVIOUR: dict[str, Any] = {
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Give the provider's metadata, in the shape of Airflow's ``provider_info.schema.json``."""
+    """Return the provider's metadata, in the shape of Airflow's ``provider_info.schema.json``."""
     return {
         "package-name": "airflow-provider-bill",
         "name": "BILL",

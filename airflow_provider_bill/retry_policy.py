@@ -41,10 +41,10 @@ class BillRetryPolicy(RetryPolicy):
         return RetryDecision.default()
 
     def serialize(self) -> dict[str, Any]:
-        """Give what the serialized DAG holds of it: it has no settings."""
+        """Return what the serialized DAG holds of it: it has no settings."""
         return {}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> BillRetryPolicy:
-        """Make it again."""
+        """Return an equal policy."""
         return cls()

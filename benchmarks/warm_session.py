@@ -101,7 +101,7 @@ def measure_in_task() -> dict[str, Any]:
     """Measure in this task; all times in milliseconds."""
     start = time.perf_counter()
     import airflow_provider_bill.client.client
-    import airflow_provider_bill.sessions.manager  # noqa: F401 - what the hook loads when it is first used
+    import airflow_provider_bill.sessions.shared  # noqa: F401 - what the hook loads when it is first used
     from airflow_provider_bill.hooks.bill import BillHook
     from airflow_provider_bill.sessions import stores
 

@@ -21,17 +21,15 @@ from typing import Any
 
 import pendulum
 
+from airflow_provider_bill.client.auth import credentials_from
+from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.client import BillClient
-from airflow_provider_bill.client.credentials import RememberedDevice, credentials_from
 from airflow_provider_bill.client.environments import resolve_environment
 from airflow_provider_bill.client.session import BillSession, Clock
 from airflow_provider_bill.exceptions import BillError
-from airflow_provider_bill.sessions.devices import Devices
-from airflow_provider_bill.sessions.guard import Guard
-from airflow_provider_bill.sessions.identity import Identity
-from airflow_provider_bill.sessions.manager import SessionManager
+from airflow_provider_bill.sessions.locks import LEASE_SECONDS, LeaseLock
+from airflow_provider_bill.sessions.shared import SharedSession
 from airflow_provider_bill.sessions.stores import Store, VariableStore
-from airflow_provider_bill.sessions.turns import LEASE_SECONDS, SharedTurns
 from dev.clock import START
 from dev.shared_store import SharedStore
 
@@ -95,7 +93,7 @@ class KilledClient(BillClient):
         return session
 
 
-def new_manager(
+def new_shared_session(
     store: Store,
     url: str,
     connection: Mapping[str, Any],
@@ -104,20 +102,15 @@ def new_manager(
     lease_seconds: float = LEASE_SECONDS,
     clock: Clock,
     killed: str = "",
-) -> SessionManager:
-    """Put a manager together as the hook does, with another store."""
+) -> SharedSession:
+    """Return a shared session as the hook makes it, with another store."""
     fields = {"login": connection.get("login"), "password": connection.get("password"), **connection["extra"]}
     if organization_id:
         fields["organization_id"] = organization_id
     credentials = credentials_from(fields.get("sign_in") or "v3", fields)
-    environment = resolve_environment("sandbox", url)
-    client = KilledClient(credentials, environment, clock=clock)
+    client = KilledClient(credentials, resolve_environment("sandbox", url), clock=clock)
     client.killed = killed
-    identity = Identity("bill", credentials.organization_id, str(credentials.kind), environment.v3_base)
-    turns = SharedTurns(store, lease_seconds=lease_seconds)
-    guard = Guard(store, identity, credentials, turns=turns, clock=clock)
-    devices = Devices(store, identity, credentials, clock=clock)
-    return SessionManager(client, store, guard, devices, identity, clock=clock)
+    return SharedSession(client, "bill", store=store, lock=LeaseLock(store, lease_seconds=lease_seconds), clock=clock)
 
 
 def run_task(job: Job, organization_id: str) -> Outcome:
@@ -128,7 +121,7 @@ def run_task(job: Job, organization_id: str) -> Outcome:
     start, errors = time.monotonic(), []
     clock_at = datetime.fromisoformat(job.clock_at)
     for _ in range(job.tries):
-        manager = new_manager(
+        shared = new_shared_session(
             store,
             job.url,
             job.connection,
@@ -138,7 +131,7 @@ def run_task(job: Job, organization_id: str) -> Outcome:
             killed=job.killed,
         )
         try:
-            session = manager.acquire()
+            session = shared.manager.acquire()
         except BillError as error:
             errors.append(f"{type(error).__name__}: {error}")
         else:

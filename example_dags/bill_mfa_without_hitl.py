@@ -26,7 +26,6 @@ with DAG(
         task_id="validate",
         challenge=challenge.output,
         code_source="bill_mfa_code_token",
-        poke_interval=5,
     )
     trusted = BillLoginOperator(task_id="trusted", require_trusted=True)
     challenge >> validate >> trusted

@@ -1,0 +1,1 @@
+"""The ground floor: BILL's protocol; knows nothing of Airflow."""

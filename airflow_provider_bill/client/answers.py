@@ -10,20 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pendulum import DateTime
 
-from airflow_provider_bill.client.codes import (
-    ADVICE,
-    CODES,
-    Purpose,
-    advice_for,
-    error_class,
-    specificity,
-    unheard,
-)
+from airflow_provider_bill.client.codes import ADVICE, CODES, advice_for, error_class, specificity, unanswered
+from airflow_provider_bill.client.request import BillRequest, Purpose
+from airflow_provider_bill.client.transport import HttpResponse
 from airflow_provider_bill.exceptions import (
     BillApiError,
     BillError,
@@ -40,21 +34,33 @@ _NOTHING = object()
 
 
 @dataclass(frozen=True)
-class Reply:
-    """An HTTP answer as it came.
+class Answer:
+    """A successful answer.
 
-    :param label: method and path of the call, for messages
-    :param purpose: what the call was for
+    :param request: the call that it answers
     :param status: HTTP status
-    :param content: the body, undecoded
+    :param body: parsed JSON (v2: ``response_data``); None when empty
     :param sent_at: moment the call was sent, UTC
     """
 
-    label: str
-    purpose: Purpose
+    request: BillRequest
     status: int
-    content: bytes
+    body: Any = field(repr=False)
     sent_at: DateTime
+
+    def text(self, key: str) -> str:
+        """Return a text that the body may hold, else an empty one."""
+        return text_in(self.body, key)
+
+    def required_text(self, key: str) -> str:
+        """Return a text that the body must hold.
+
+        :raises BillError: naming the key, if the body lacks it
+        """
+        value = self.text(key)
+        if value and value.isprintable() and value.isascii():
+            return value
+        raise no_answer(self.request, self.status, f"no {key}")
 
 
 @dataclass(frozen=True)
@@ -65,75 +71,81 @@ class Refusal:
     message: str
 
 
-def read_v3(reply: Reply, redact: Callable[[str], str]) -> Any:
-    """Give the parsed body of a v3 answer, None where it may be empty and is.
+def text_in(body: Any, key: str) -> str:
+    """Return a text of a JSON object, or an empty one if there is none."""
+    value = body.get(key) if isinstance(body, Mapping) else None
+    return value if isinstance(value, str) else ""
+
+
+def read_v3(response: HttpResponse, redact: Callable[[str], str]) -> Answer:
+    """Return what a v3 response holds, None where it may be empty and is.
 
     :param redact: takes secrets out of what an error quotes
-    :raises BillError: the one that the answer's code or status means
+    :raises BillError: the one that the response's code or status means
     """
-    body = _parsed(reply.content)
-    if not 200 <= reply.status < 300:
-        raise refused(reply, body, redact)
-    if body is not _NOTHING:
-        return body
-    if not reply.content.strip() and (reply.purpose is not Purpose.READ or reply.status == 204):
-        return None
-    raise no_answer(reply, "an empty body" if not reply.content.strip() else "something that is not JSON")
+    body = _parsed(response.content)
+    if not 200 <= response.status < 300:
+        raise refused(response, body, redact)
+    if body is _NOTHING:
+        empty = not response.content.strip()
+        if not empty or (response.request.purpose is Purpose.READ and response.status != 204):
+            what = "an empty body" if empty else "something that is not JSON"
+            raise no_answer(response.request, response.status, what)
+        body = None
+    return Answer(response.request, response.status, body, response.sent_at)
 
 
-def read_v2(reply: Reply, redact: Callable[[str], str]) -> Any:
-    """Give ``response_data`` of a v2 answer; only an envelope with ``response_status`` 0 is a success.
+def read_v2(response: HttpResponse, redact: Callable[[str], str]) -> Answer:
+    """Return ``response_data`` of a v2 response; only an envelope with ``response_status`` 0 is a success.
 
     :param redact: takes secrets out of what an error quotes
-    :raises BillError: the one that the answer's code or status means
+    :raises BillError: the one that the response's code or status means
     """
-    body = _parsed(reply.content)
+    body = _parsed(response.content)
     outcome = body.get("response_status") if isinstance(body, dict) else None
     enveloped = outcome is not None and not isinstance(outcome, bool) and str(outcome) in ("0", "1")
-    if not 200 <= reply.status < 300 or (enveloped and str(outcome) == "1"):
-        raise refused(reply, body, redact)
-    if enveloped:
-        return body.get("response_data") if isinstance(body, dict) else None
-    raise no_answer(reply, "no response_status")
+    if not 200 <= response.status < 300 or (enveloped and str(outcome) == "1"):
+        raise refused(response, body, redact)
+    if not enveloped:
+        raise no_answer(response.request, response.status, "no response_status")
+    data = body.get("response_data") if isinstance(body, dict) else None
+    return Answer(response.request, response.status, data, response.sent_at)
 
 
-def refused(reply: Reply, body: Any, redact: Callable[[str], str]) -> BillError:
-    """Make the error of an answer that is not a success."""
-    if 300 <= reply.status < 400:
+def refused(response: HttpResponse, body: Any, redact: Callable[[str], str]) -> BillError:
+    """Return the error of a response that is not a success."""
+    label = redact(response.request.label)
+    if 300 <= response.status < 400:
         return BillApiError(
-            f"BILL's host answered {reply.label} with a redirect (HTTP {reply.status}), not followed",
+            f"BILL's host answered {label} with a redirect (HTTP {response.status}), not followed",
             advice="check the connection's host; it must be the address of the API itself",
-            status=reply.status,
+            status=response.status,
         )
     refusals = refusals_in(body)
     chosen = max(refusals, key=lambda r: specificity(r.code), default=Refusal("", ""))
-    cls = error_class(chosen.code, reply.status, reply.purpose)
+    cls = error_class(chosen.code, response.status, response.request.purpose)
     words = quoted(_joined(refusals), redact)
     known = CODES.get(chosen.code)
     meaning = f" ({known.meaning})" if known else ""
-    said = " ".join(filter(None, [chosen.code, words])) or f"HTTP {reply.status}, without a reason"
+    said = " ".join(filter(None, [chosen.code, words])) or f"HTTP {response.status}, without a reason"
     verb = "failed on" if issubclass(cls, (BillUnavailableError, BillOutcomeUnknownError)) else "refused"
-    message = f"BILL {verb} {redact(reply.label)}: {said}{meaning}"
+    message = f"BILL {verb} {label}: {said}{meaning}"
     advice = advice_for(chosen.code, cls)
     code = chosen.code or None
     if issubclass(cls, BillRateLimitError):
-        retry_at = _retry_at(reply, chosen)
-        return cls(message, advice=advice, code=code, status=reply.status, retry_at=retry_at)
-    return cls(message, advice=advice, code=code, status=reply.status)
+        retry_at = _retry_at(response, chosen)
+        return cls(message, advice=advice, code=code, status=response.status, retry_at=retry_at)
+    return cls(message, advice=advice, code=code, status=response.status)
 
 
-def no_answer(reply: Reply, what: str) -> BillError:
-    """Make the error of a 2xx answer that is no answer of BILL."""
-    cls = unheard(reply.purpose)
-    return cls(
-        f"the answer to {reply.label} (HTTP {reply.status}) holds {what}",
-        advice=ADVICE[cls],
-        status=reply.status,
-    )
+def no_answer(request: BillRequest, status: int, what: str) -> BillError:
+    """Return the error of a 2xx response that is no answer of BILL."""
+    cls = unanswered(request.purpose)
+    return cls(f"the answer to {request.label} (HTTP {status}) holds {what}", advice=ADVICE[cls], status=status)
 
 
 def refusals_in(body: Any) -> list[Refusal]:
-    """Find the errors in a body: v3 arrays and single objects, the v2 envelope, RFC 6749 errors."""
+    """Return the errors in a body: v3 arrays and single objects, the v2 envelope, RFC 6749 errors."""
     if isinstance(body, list):
         return [refusal for item in body for refusal in refusals_in(item)]
     if not isinstance(body, Mapping):
@@ -151,7 +163,7 @@ def refusals_in(body: Any) -> list[Refusal]:
 
 
 def quoted(words: str, redact: Callable[[str], str]) -> str:
-    """Give words of BILL fit for an error: on one line, without secrets, shortened."""
+    """Return words of BILL fit for an error: on one line, without secrets, shortened."""
     words = " ".join(redact(words).split())
     return words if len(words) <= QUOTED_LENGTH else words[: QUOTED_LENGTH - 3] + "..."
 
@@ -189,15 +201,15 @@ def _joined(refusals: list[Refusal]) -> str:
     return "; ".join(kept)
 
 
-def _retry_at(reply: Reply, refusal: Refusal) -> DateTime:
-    """Give the moment BILL may be asked again.
+def _retry_at(response: HttpResponse, refusal: Refusal) -> DateTime:
+    """Return the moment BILL may be asked again.
 
     The start of the next clock hour for the hourly limits; 15 minutes for a locked organization; a minute
     for the limits by the minute (Spend & Expense calls, text messages), for which BILL names no code.
     """
-    if refusal.code == "BDC_1107" or (not refusal.code and reply.status == 423):
-        return reply.sent_at.add(minutes=15)
-    by_minute = "/v3/spend/" in reply.label or reply.purpose is Purpose.STEP
+    if refusal.code == "BDC_1107" or (not refusal.code and response.status == 423):
+        return response.sent_at.add(minutes=15)
+    by_minute = response.request.path.startswith("/v3/spend/") or response.request.purpose is Purpose.STEP
     if by_minute and (refusal.code != "BDC_1144" or "minute" in refusal.message):
-        return reply.sent_at.add(minutes=1)
-    return reply.sent_at.start_of("hour").add(hours=1)
+        return response.sent_at.add(minutes=1)
+    return response.sent_at.start_of("hour").add(hours=1)

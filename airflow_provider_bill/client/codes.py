@@ -7,9 +7,9 @@ https://developer.bill.com/docs/api-rate-limits.
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
+from airflow_provider_bill.client.request import Purpose
 from airflow_provider_bill.exceptions import (
     BillApiError,
     BillConcurrencyError,
@@ -22,19 +22,6 @@ from airflow_provider_bill.exceptions import (
     BillSignInRefusedError,
     BillUnavailableError,
 )
-
-
-class Purpose(enum.Enum):
-    """What a call is for: it decides what a missing or unclear answer means."""
-
-    #: Changes nothing at BILL, so it may be asked again.
-    READ = "read"
-    #: May move money or change books: an unheard outcome is unknown.
-    WRITE = "write"
-    #: Proves who we are; ten refusals lock the user, so it is sent once.
-    SIGN_IN = "sign_in"
-    #: Sign-out and MFA steps: harmless when unheard, but not sent again by itself (a text would come twice).
-    STEP = "step"
 
 
 @dataclass(frozen=True)
@@ -78,7 +65,7 @@ CODES: dict[str, Code] = {
         BillSignInRefusedError,
         "accept them in BILL's developer settings",
     ),
-    "BDC_1105": Code("the organization has no API access", BillSignInRefusedError, "ask BILL to open it"),
+    "BDC_1105": Code("the organization has no API access", BillSignInRefusedError, "ask BILL to enable API access"),
     "BDC_1106": Code("partner type of user and organization differ", BillSignInRefusedError, _CREDENTIALS),
     "BDC_1107": Code(
         "the organization is locked out for some minutes", BillRateLimitError, "leave it alone for 15 minutes"
@@ -148,9 +135,9 @@ CODES: dict[str, Code] = {
     "access_denied": Code("access was denied", BillSignInRefusedError, _CREDENTIALS),
     "invalid_scope": Code("the developer app lacks the scope", BillSignInRefusedError, _SCOPE),
     "unsupported_grant_type": Code(
-        "it takes no client credentials", BillApiError, "check the connection's extra token_url"
+        "BILL takes no client credentials there", BillApiError, "check the connection's extra oauth_url"
     ),
-    "invalid_request": Code("it is not written as it should be", BillApiError, _CALL),
+    "invalid_request": Code("the call is malformed", BillApiError, _CALL),
     "invalid_token": Code("the access token is over or unknown", BillSessionExpiredError, "get a new one, once"),
     "insufficient_scope": Code("the developer app lacks the scope", BillApiError, _SCOPE),
 }
@@ -166,7 +153,7 @@ _GENERIC = frozenset({"BDC_1001", "BDC_1002"})
 
 
 def specificity(code: str) -> int:
-    """Rank a code for picking one of several: the higher, the more it says."""
+    """Return a rank for picking one of several codes: the higher, the more it says."""
     known = CODES.get(code)
     if known is None:
         return 0
@@ -176,7 +163,7 @@ def specificity(code: str) -> int:
 
 
 def error_class(code: str, status: int, purpose: Purpose) -> type[BillError]:
-    """Give the error that an answer becomes: by BILL's code first, then by the HTTP status.
+    """Return the error that an answer becomes: by BILL's code first, then by the HTTP status.
 
     :param code: BILL's code, or an empty string
     :param status: HTTP status of the answer
@@ -190,7 +177,7 @@ def error_class(code: str, status: int, purpose: Purpose) -> type[BillError]:
             return BillSignInRefusedError
     unclear = known is None or known.error in (BillApiError, BillUnavailableError)
     if (unclear and (status >= 500 or status == 408)) or code == "BDC_1001":
-        return unheard(purpose)
+        return unanswered(purpose)
     if known is not None:
         return known.error
     if status == 401:
@@ -201,7 +188,7 @@ def error_class(code: str, status: int, purpose: Purpose) -> type[BillError]:
 
 
 def advice_for(code: str, cls: type[BillError]) -> str:
-    """Say what to do about an error of that class and code."""
+    """Return what to do about an error of that class and code."""
     known = CODES.get(code)
     if known is not None and known.error is cls:
         return known.advice
@@ -210,8 +197,8 @@ def advice_for(code: str, cls: type[BillError]) -> str:
     return ADVICE.get(cls, "")
 
 
-def unheard(purpose: Purpose) -> type[BillError]:
-    """Give the error of a call that was sent and whose outcome was not heard."""
+def unanswered(purpose: Purpose) -> type[BillError]:
+    """Return the error of a call that was sent and got no answer."""
     return BillOutcomeUnknownError if purpose is Purpose.WRITE else BillUnavailableError
 
 

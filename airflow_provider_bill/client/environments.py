@@ -52,7 +52,7 @@ class Environment:
     token_url: str
 
     def checked_endpoint(self, url: str) -> str:
-        """Give the ``apiEndPoint`` that BILL's v2 sign-in named, if it may be used, else an empty string.
+        """Return the ``apiEndPoint`` that BILL's v2 sign-in named, if it may be used, else an empty string.
 
         It may if it has the origin of ``v2_base``, or, where ``v2_base`` is BILL's own, if it is https on
         BILL's v2 host of this environment. So neither a proxy nor a local BILL is ever left behind.
@@ -83,13 +83,13 @@ ENVIRONMENTS: dict[str, Environment] = {
 }
 
 
-def resolve_environment(name: str, host: str = "", token_url: str = "") -> Environment:
-    """Give the environment of that name, at BILL's own hosts or at the given one.
+def resolve_environment(name: str, host: str = "", oauth_url: str = "") -> Environment:
+    """Return the environment of that name, at BILL's own hosts or at the given one.
 
     :param name: ``sandbox`` or ``production``
     :param host: full address, or bare host with or without port, of a local BILL (plain http only to
         loopback) or of a proxy (https); empty for BILL's own
-    :param token_url: full address of the OAuth token call; empty for the usual one
+    :param oauth_url: full address of the OAuth token call; empty for the usual one
     :raises BillConfigurationError: if a name or an address cannot be right
     """
     environment = ENVIRONMENTS.get(name)
@@ -114,9 +114,9 @@ def resolve_environment(name: str, host: str = "", token_url: str = "") -> Envir
         if parts.hostname not in _BILL_HOSTS:
             base = f"{parts.scheme}://{parts.netloc}{path}"
             v3_base, v2_base, token_address = f"{base}/connect", f"{base}/api/v2", base + TOKEN_PATH
-    if token_url.strip():
-        field = "the connection's extra token_url"
-        parts = _checked_address(token_url.strip(), environment.name, field)
+    if oauth_url.strip():
+        field = "the connection's extra oauth_url"
+        parts = _checked_address(oauth_url.strip(), environment.name, field)
         if parts.path in ("", "/"):
             raise BillConfigurationError(
                 f"{field} has no path", advice=f"give the full address, such as {environment.token_url}"
@@ -126,7 +126,7 @@ def resolve_environment(name: str, host: str = "", token_url: str = "") -> Envir
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address, without port, can only be this machine."""
+    """Return whether a host name or address, without port, can only be this machine."""
     if host == "localhost":
         return True
     try:
@@ -136,12 +136,12 @@ def is_loopback(host: str) -> bool:
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    """Give scheme, host and port, the port never left open."""
+    """Return scheme, host and port, the port never left open."""
     return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def _checked_address(text: str, environment: str, field: str) -> SplitResult:
-    """Give the parts of an address that credentials may be sent to; the text itself is never repeated."""
+    """Return the parts of an address that credentials may be sent to; the text itself is never repeated."""
     try:
         parts = _split(text)
         host, _ = parts.hostname or "", parts.port

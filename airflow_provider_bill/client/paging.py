@@ -24,7 +24,7 @@ def v3_rows(
     *,
     page_size: int | None = V3_PAGE_SIZE,
 ) -> Iterator[Any]:
-    """Give the rows of a v3 list, following ``nextPage``.
+    """Return the rows of a v3 list, following ``nextPage``.
 
     ``max`` is always sent, as BILL's default is described in two ways; a page without rows is not the end.
 
@@ -58,7 +58,7 @@ def v2_rows(
     *,
     page_size: int = V2_PAGE_SIZE,
 ) -> Iterator[Any]:
-    """Give the rows of a v2 list, raising ``start`` until a page is short.
+    """Return the rows of a v2 list, raising ``start`` until a page is short.
 
     :param fetch: makes one call with the given ``data`` and gives ``response_data``
     :param data: filters and the like; a ``start`` or ``max`` of the caller's own is kept

@@ -25,7 +25,7 @@ _CREDENTIAL_NAMES = frozenset(
 
 @lru_cache(maxsize=1024)
 def v3_path(path: str) -> str:
-    """Give a v3 path as it is sent, with its leading slash.
+    """Return a v3 path as it is sent, with its leading slash.
 
     :param path: such as ``/v3/vendors``, without host and query
     :raises BillConfigurationError: if it is none, naming the method that takes it
@@ -38,7 +38,7 @@ def v3_path(path: str) -> str:
         )
     if not path.startswith("/v3/") or path == "/v3/":
         raise BillConfigurationError(
-            f"{path!r} is no v3 path",
+            f"{path!r} is not a v3 path",
             advice="begin it with /v3/, such as /v3/vendors; the base address is added",
         )
     return path
@@ -46,7 +46,7 @@ def v3_path(path: str) -> str:
 
 @lru_cache(maxsize=1024)
 def v2_path(path: str) -> str:
-    """Give a v2 path as it is sent, with its leading slash.
+    """Return a v2 path as it is sent, with its leading slash.
 
     :param path: such as ``/List/Vendor.json``, without host and query
     :raises BillConfigurationError: if it is none, naming the method that takes it
@@ -62,17 +62,19 @@ def v2_path(path: str) -> str:
             f"{path!r} holds the base address", advice="leave it out: a v2 path is like /List/Vendor.json"
         )
     if not path.endswith(".json"):
-        raise BillConfigurationError(f"{path!r} is no v2 path", advice="end it with .json, such as /List/Vendor.json")
+        raise BillConfigurationError(
+            f"{path!r} is not a v2 path", advice="end it with .json, such as /List/Vendor.json"
+        )
     return path
 
 
 def is_v2(path: str) -> bool:
-    """Tell the dialect of a path by its end."""
+    """Return whether a path is of the v2 dialect, by its end."""
     return path.endswith(".json")
 
 
 def is_read(path: str, method: str = "GET") -> bool:
-    """Tell whether a call changes nothing at BILL.
+    """Return whether a call changes nothing at BILL.
 
     :param path: of either dialect; v2 has only POST, so there the path decides
     :param method: of a v3 call
@@ -83,7 +85,7 @@ def is_read(path: str, method: str = "GET") -> bool:
 
 
 def check_method(method: str) -> str:
-    """Give an HTTP method in capitals.
+    """Return an HTTP method in capitals.
 
     :raises BillConfigurationError: if BILL has no call of that method
     """
@@ -109,7 +111,7 @@ def check_params(params: Mapping[str, Any] | None) -> None:
 
 
 def _plain(path: str, example: str) -> str:
-    """Give a path with a leading slash; refuse one that could lead elsewhere."""
+    """Return a path with a leading slash; refuse one that could lead elsewhere."""
     if not isinstance(path, str) or not path.strip():
         raise BillConfigurationError("the path is missing", advice=f"give one such as {example}")
     if "://" in path or path.startswith("//"):

@@ -30,7 +30,7 @@ class Redactor:
                     self._on_secret(secret)
 
     def redact(self, text: str) -> str:
-        """Give the text with every secret replaced, also where it stands in JSON or in a form."""
+        """Return the text with every secret replaced, also where it stands in JSON or in a form."""
         for secret in sorted(self._known.copy(), key=len, reverse=True):
             if len(secret) >= SHORTEST:
                 for written in {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), quote_plus(secret)}:

@@ -23,7 +23,7 @@ FRESH_MARGIN = pendulum.duration(minutes=10)
 
 
 def utc_now() -> DateTime:
-    """Give the present moment in UTC; the default clock."""
+    """Return the present moment in UTC; the default clock."""
     return pendulum.now("UTC")
 
 
@@ -71,18 +71,18 @@ class BillSession:
         return min(ends, default=None)
 
     def seconds_left(self, now: DateTime) -> float:
-        """Give the seconds until it ends (infinite if it does not), negative once it has."""
+        """Return the seconds until it ends (infinite if it does not), negative once it has."""
         expires_at = self.expires_at
         # Not pendulum's difference: it counts months and years too, and this is asked before every call.
         return float("inf") if expires_at is None else expires_at.timestamp() - now.timestamp()
 
     def state(self, now: DateTime) -> SessionState:
-        """Tell whether it is fresh, worth keeping alive, or over."""
+        """Return whether it is fresh, worth keeping alive, or over."""
         left = self.seconds_left(now)
         if left <= SAFETY_MARGIN.total_seconds():
             return SessionState.EXPIRED
         return SessionState.FRESH if left > FRESH_MARGIN.total_seconds() else SessionState.STALE
 
     def used(self, sent_at: DateTime) -> BillSession:
-        """Give the picture after a call sent at that moment was answered; never moves backwards."""
+        """Return the picture after a call sent at that moment was answered; never moves backwards."""
         return replace(self, last_used_at=max(self.last_used_at, sent_at))

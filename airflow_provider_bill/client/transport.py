@@ -7,7 +7,7 @@ import platform
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,8 +18,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from airflow_provider_bill import __version__
-from airflow_provider_bill.client.answers import Reply
-from airflow_provider_bill.client.codes import ADVICE, Purpose, unheard
+from airflow_provider_bill.client.codes import ADVICE, unanswered
+from airflow_provider_bill.client.request import BillRequest
 from airflow_provider_bill.client.session import Clock, utc_now
 from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillUnavailableError
 
@@ -30,16 +30,18 @@ POOL_SIZE = 8
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A successful answer.
+class HttpResponse:
+    """An HTTP response as it came.
 
+    :param request: the call that it answers
     :param status: HTTP status
-    :param body: parsed JSON (v2: ``response_data``); None when empty
+    :param content: the body, undecoded
     :param sent_at: moment the call was sent, UTC
     """
 
+    request: BillRequest
     status: int
-    body: Any
+    content: bytes = field(repr=False)
     sent_at: DateTime
 
 
@@ -87,43 +89,39 @@ class Transport:
 
     def send(
         self,
-        label: str,
-        purpose: Purpose,
-        method: str,
+        request: BillRequest,
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        params: Mapping[str, Any] | None = None,
         form: Mapping[str, str] | None = None,
-        json: Any = None,
         sent_at: DateTime | None = None,
-    ) -> Reply:
+    ) -> HttpResponse:
         """Send one call, once.
 
-        :param label: method and path, for logs and messages
-        :param purpose: what it is for; it decides what a broken connection means
+        :param request: the call; its purpose decides what a broken connection means
         :param url: address without query
-        :param form: body as form fields; or ``json``: body as JSON
+        :param headers: those that prove who we are
+        :param form: fields to send as a form, in place of the request's JSON body
         :param sent_at: moment to note as sent; by default the clock's
-        :raises BillConfigurationError: if the call cannot be written down
+        :raises BillConfigurationError: if its parameters or body cannot be sent
         :raises BillUnavailableError: if it was not sent, or no answer came and that does no harm
         :raises BillOutcomeUnknownError: if a write was sent and no answer came
         """
-        request = requests.PreparedRequest()
+        prepared = requests.PreparedRequest()
         failure: BillError | None = None
         try:
-            request.prepare(
-                method,
+            prepared.prepare(
+                request.method,
                 url,
                 headers={**self._headers, **(headers or {})},
-                params=params,
+                params=request.params,
                 data=form,
-                json=json,
+                json=request.body if form is None else None,
             )
             settings = self._settings_for(url)
         except (requests.RequestException, ValueError, TypeError) as error:
             failure = BillConfigurationError(
-                f"json or params of {label} cannot be written down ({type(error).__name__})",
+                f"json or params of {request.label} cannot be sent ({type(error).__name__})",
                 advice="json takes finite numbers, texts, lists and objects; params take plain values",
             )
         if failure is not None:
@@ -131,27 +129,27 @@ class Transport:
         moment = sent_at or self.clock()
         started = time.perf_counter()
         try:
-            response = self._session.send(request, timeout=self._timeout, allow_redirects=False, **settings)
+            response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
         except requests.RequestException as error:
-            failure = _failure(label, purpose, error)
+            failure = _failure(request, error)
         if failure is not None:  # raised here, where no context can carry the request and its headers along
-            log.debug("%s: %s after %.3f s", label, type(failure).__name__, time.perf_counter() - started)
+            log.debug("%s: %s after %.3f s", request.label, type(failure).__name__, time.perf_counter() - started)
             raise failure
         content = response.content
         if log.isEnabledFor(logging.DEBUG):
-            seconds, sent_bytes = time.perf_counter() - started, len(request.body or b"")
+            seconds, sent_bytes = time.perf_counter() - started, len(prepared.body or b"")
             log.debug(
                 "%s: HTTP %d in %.3f s, %d bytes sent, %d received",
-                label, response.status_code, seconds, sent_bytes, len(content),
+                request.label, response.status_code, seconds, sent_bytes, len(content),
             )  # fmt: skip
-        return Reply(label, purpose, response.status_code, content, moment)
+        return HttpResponse(request, response.status_code, content, moment)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
     def _settings_for(self, url: str) -> Mapping[str, Any]:
-        """Give proxies and certificates of the process environment, worked out once for each origin."""
+        """Return proxies and certificates of the process environment, worked out once for each origin."""
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         settings = self._settings.get(origin)
@@ -161,16 +159,16 @@ class Transport:
         return settings
 
 
-def _failure(label: str, purpose: Purpose, error: requests.RequestException) -> BillError:
-    """Make our error of one of requests'; nothing of the old one is kept, as it carries the request."""
+def _failure(request: BillRequest, error: requests.RequestException) -> BillError:
+    """Return our error of one of requests'; nothing of the old one is kept, as it carries the request."""
     causes = list(_causes(error))
     reason = next((word for kind, word in _REASONS if any(isinstance(c, kind) for c in causes)), "the connection broke")
     if any(_means_never_sent(cause) for cause in causes):
         host = urlsplit(error.request.url or "").hostname if error.request is not None else None
         advice = "check the connection's host, the network and the proxy, then try again"
-        return BillUnavailableError(f"{label} was not sent to {host or 'BILL'}: {reason}", advice=advice)
-    cls = unheard(purpose)
-    return cls(f"{label} was sent and no answer was heard: {reason}", advice=ADVICE[cls])
+        return BillUnavailableError(f"{request.label} was not sent to {host or 'BILL'}: {reason}", advice=advice)
+    cls = unanswered(request.purpose)
+    return cls(f"{request.label} was sent and no answer came: {reason}", advice=ADVICE[cls])
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -191,7 +189,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _means_never_sent(cause: BaseException) -> bool:
-    """Tell whether the first byte of the call cannot have left.
+    """Return whether the first byte of the call cannot have left.
 
     A ``ProxyError`` alone does not say so: urllib3 1.26 wraps a later reset in one too. The proxy's refusal
     of a tunnel is an ``OSError`` of ``http.client`` with a fixed beginning.

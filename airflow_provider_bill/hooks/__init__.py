@@ -1,0 +1,1 @@
+"""``BillHook`` and what stands behind it."""

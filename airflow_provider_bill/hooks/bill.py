@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook, mask_secret
+from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_bill.client.paths import is_read, is_v2
+from airflow_provider_bill.client.paths import is_v2
 from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillHandleError
 from airflow_provider_bill.hooks.errors import airflow_errors
-from airflow_provider_bill.sessions.identity import Handle, XComPlace
+from airflow_provider_bill.sessions.identity import Handle, XComLocation
+from airflow_provider_bill.sessions.keys import session_key
 
 if TYPE_CHECKING:
     # Imported when first used: a DAG file that imports this hook must stay quick to parse.
     from airflow_provider_bill.client.client import BillClient
+    from airflow_provider_bill.client.request import BillRequest
     from airflow_provider_bill.client.session import BillSession, Clock
-    from airflow_provider_bill.hooks.wiring import Wiring
-    from airflow_provider_bill.sessions.manager import SessionManager
-    from airflow_provider_bill.sessions.mfa import Challenge, Mfa
-
-log = logging.getLogger(__name__)
+    from airflow_provider_bill.hooks.mfa import HookMfa
+    from airflow_provider_bill.sessions.shared import SharedSession
 
 
 class BillHook(BaseHook):
@@ -68,13 +66,13 @@ class BillHook(BaseHook):
         self.require_trusted = require_trusted
         self.timeout = timeout
         self._clock = clock
-        self._place: XComPlace | None = None
+        self._location: XComLocation | None = None
 
     @classmethod
     def from_handle(
         cls, handle: Mapping[str, Any] | Handle, bill_conn_id: str | None = None, **kwargs: Any
     ) -> BillHook:
-        """Make a hook for the session that a login task returned.
+        """Return a hook for the session that a login task returned.
 
         :param handle: what ``BillLoginOperator`` or :meth:`sign_in` returned
         :param bill_conn_id: if given, the handle must be of this connection
@@ -89,8 +87,8 @@ class BillHook(BaseHook):
                     advice="leave bill_conn_id out, or pass the handle of a login with that connection",
                 )
             hook = cls(known.conn_id, known.organization_id or None, store=known.store, **kwargs)
-            hook._place = known.where
-            if hook._manager.identity.session_key != known.key:
+            hook._location = known.location
+            if session_key(hook._shared.manager.identity) != known.key:
                 raise BillHandleError(
                     f"connection {known.conn_id!r} has changed since the handle in session was made",
                     advice="run the login task again",
@@ -99,61 +97,82 @@ class BillHook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Give the fields of the connection form (Airflow 2; Airflow 3 reads the provider's metadata)."""
+        """Return the fields of the connection form (Airflow 2; Airflow 3 reads the provider's metadata)."""
         from airflow_provider_bill.hooks.connection import form_widgets
 
         return form_widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Give labels and hidden fields of the connection form (Airflow 2)."""
+        """Return labels and hidden fields of the connection form (Airflow 2)."""
         from airflow_provider_bill.get_provider_info import FIELD_BEHAVIOUR
 
         return {name.replace("-", "_"): value for name, value in FIELD_BEHAVIOUR.items()}
 
     @airflow_errors()
     def get_conn(self) -> BillClient:
-        """Give the client of BILL's protocol, for what this hook does not offer; it does not renew sessions."""
-        return self._manager.client
+        """Return the client of BILL's protocol, for what this hook does not offer; it does not renew sessions."""
+        return self._shared.client
 
     @airflow_errors()
     def session(self) -> BillSession:
-        """Give the shared session, live; signs in only if there is none.
+        """Return the shared session, live; signs in only if there is none.
 
         :raises BillConfigurationError: the connection cannot work as it stands
         :raises BillSignInRefusedError: BILL refused the credentials
         :raises BillMfaRequiredError: with ``require_trusted``, if only a person can make it so
         """
-        return self._manager.acquire_trusted() if self.require_trusted else self._manager.acquire()
+        return self._shared.trust.acquire() if self.require_trusted else self._shared.manager.acquire()
 
     @airflow_errors()
-    def look(self) -> BillSession | None:
-        """Give the shared session as last known, also one that is over, or None; calls nobody."""
-        return self._manager.look()
+    def peek(self) -> BillSession | None:
+        """Return the shared session as last known, also one that is over, or None; calls nobody."""
+        return self._shared.manager.peek()
 
     @airflow_errors()
     def live_handle(self, *, require_trusted: bool = False, minutes_left: float = 0) -> dict[str, Any] | None:
-        """Give the handle of the shared session if it is live and as wanted, else None; calls nobody.
+        """Return the handle of the shared session if it is live and as wanted, else None; calls nobody.
 
         :param require_trusted: only a session that has passed MFA
         :param minutes_left: only a session with so many minutes left if nobody uses it
         """
-        session = self._manager.look()
-        if session is None or not self._manager.is_live(session):
+        manager = self._shared.manager
+        session = manager.peek()
+        if session is None or not manager.is_live(session):
             return None
         if require_trusted and not session.trusted:
             return None
-        enough = session.seconds_left(self._manager.clock()) >= 60 * minutes_left
-        return self._handle_of(session) if enough else None
+        enough = session.seconds_left(manager.clock()) >= 60 * minutes_left
+        return self._shared.handle_of(session).as_dict() if enough else None
 
     @airflow_errors()
-    def writes(self, path: str, method: str = "GET") -> bool:
-        """Tell whether a call changes something at BILL; raises if the path is of neither dialect."""
-        return not is_read(self._manager.client.check_path(path, v2=is_v2(path)), method)
+    def prepare(
+        self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None
+    ) -> BillRequest:
+        """Return a call of either dialect as a value, checked, for :meth:`send`; sends nothing.
+
+        :param method: HTTP method of a v3 call; v2 has only POST, whatever is given
+        :param path: such as ``/v3/vendors`` or ``List/Vendor.json``
+        :param params: v3 query parameters
+        :param body: JSON body of a v3 call, or arguments of a v2 call
+        :raises BillConfigurationError: the call cannot be right, or this kind of sign-in cannot make it
+        """
+        return self._shared.client.prepare(method, path, params=params, body=body)
+
+    @airflow_errors()
+    def send(self, request: BillRequest) -> Any:
+        """Make a prepared call and return the answer's JSON (v2: its ``response_data``).
+
+        :param request: what :meth:`prepare` returned
+        :raises BillError: what BILL refused, and what to do next
+        """
+        if self.require_trusted:
+            self._shared.trust.acquire()
+        return self._shared.send(request).body
 
     @airflow_errors()
     def request(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
-        """Make one v3 call and give the answer's JSON.
+        """Make one v3 call and return the answer's JSON.
 
         A read whose answer is lost is tried again; a write is not, and raises ``BillOutcomeUnknownError``.
 
@@ -165,17 +184,11 @@ class BillHook(BaseHook):
         :param json: body
         :raises BillError: what BILL refused, and what to do next
         """
-        client = self._manager.client
-        client.check_path(path, v2=False)
-        self._check_trust()
-        return self._manager.run(
-            lambda session: client.request(session, method, path, params=params, json=json),
-            trusted=client.needs_trust(path, method, json),
-        ).body
+        return self.send(self._shared.client.prepare(method, path, params=params, body=json, dialect="v3"))
 
     @airflow_errors()
     def call(self, path: str, data: Mapping[str, Any] | None = None) -> Any:
-        """Make one v2 call and give its ``response_data``.
+        """Make one v2 call and return its ``response_data``.
 
         .. seealso:: https://developer.bill.com/docs/api-response-format
 
@@ -183,13 +196,7 @@ class BillHook(BaseHook):
         :param data: arguments, sent as the form field ``data``
         :raises BillError: what BILL refused, and what to do next
         """
-        client = self._manager.client
-        client.check_path(path, v2=True)
-        self._check_trust()
-        return self._manager.run(
-            lambda session: client.call(session, path, data),
-            trusted=client.needs_trust(path),
-        ).body
+        return self.send(self._shared.client.prepare("POST", path, body=data, dialect="v2"))
 
     def paginate(
         self, path: str, params: Mapping[str, Any] | None = None, *, page_size: int | None = None
@@ -222,16 +229,16 @@ class BillHook(BaseHook):
         """
         return [
             {"id": found.id, "name": found.name, "console_id": found.console_id}
-            for found in self._manager.organizations()
+            for found in self._shared.manager.organizations()
         ]
 
     @airflow_errors()
     def sign_in(self) -> dict[str, Any]:
-        """Make sure of a live session and give its handle, which holds no secret.
+        """Make sure of a live session and return its handle, which holds no secret.
 
         :raises BillSignInRefusedError: BILL refused the credentials
         """
-        return self._handle_of(self.session())
+        return self._shared.handle_of(self.session()).as_dict()
 
     @airflow_errors()
     def keep_alive(self) -> dict[str, Any]:
@@ -240,72 +247,12 @@ class BillHook(BaseHook):
         :return: ``session`` (its handle), ``trusted``, and ``trusted_days``: how long sessions will be trusted without
             a person; 0 if one is needed now, None if there is no end or no way to know it
         """
-        manager = self._manager
-        if manager.client.credentials.signs_in:
-            manager.run(lambda session: manager.client.session_details(session))
-        session = manager.make_trusted(manager.acquire())
+        session = self._shared.keep_alive()
         return {
-            "session": self._handle_of(session),
+            "session": self._shared.handle_of(session).as_dict(),
             "trusted": session.trusted,
-            "trusted_days": self._mfa.trusted_days(session),
+            "trusted_days": self._shared.trust.days_left(session),
         }
-
-    @airflow_errors()
-    def trusted_days(self) -> float | None:
-        """Make the shared session trusted if no person is needed for it; see :meth:`keep_alive` for what it gives."""
-        manager = self._manager
-        return self._mfa.trusted_days(manager.make_trusted(manager.acquire()))
-
-    @airflow_errors()
-    def check_mfa(self) -> None:
-        """Raise if BILL lets no session of this connection pass MFA; calls nobody.
-
-        :raises BillConfigurationError: this kind of sign-in knows no MFA
-        """
-        self._manager.client.check_mfa()
-
-    @airflow_errors()
-    def mfa_challenge(self, *, anew: bool = False) -> Challenge:
-        """Have a code sent by text to the phone of the connection's user, unless one is on its way already.
-
-        .. seealso:: https://developer.bill.com/reference/generatechallenge
-
-        :param anew: send another, whatever is on its way
-        :raises BillMfaError: no phone is registered
-        :raises BillConfigurationError: this kind of sign-in knows no MFA; nothing was sent
-        """
-        self._manager.client.check_mfa()
-        return self._mfa.challenge(self._manager.acquire(), anew=anew)
-
-    @airflow_errors()
-    def open_mfa_challenge(self, *, also_over: bool = False) -> Challenge | None:
-        """Give the challenge whose code can still be entered in the shared session.
-
-        :param also_over: also one whose time is over
-        """
-        return self._mfa.open_challenge(self._manager.acquire(), also_over=also_over)
-
-    @airflow_errors()
-    def mfa_validate(self, challenge: Challenge, code: str, *, device: str = "", remember: bool = True) -> None:
-        """Enter the code; the shared session is trusted afterwards, and for 30 days all later ones.
-
-        .. seealso:: https://developer.bill.com/reference/validatechallenge
-
-        :param challenge: what :meth:`mfa_challenge` gave
-        :param code: six digits; spaces and dashes are forgiven
-        :param device: label of this installation at BILL, up to 100 characters; default: ``airflow-<connection>``
-        :param remember: whether the device is trusted for 30 days, or only this session
-        :raises BillMfaError: the code is wrong or over, or the challenge is of another session
-        """
-        mask_secret(code)
-        self.check_mfa()
-        self._mfa.validate(
-            self._manager.acquire(),
-            challenge,
-            code,
-            device=device or f"airflow-{self.bill_conn_id}"[:100],
-            remember=remember,
-        )
 
     @airflow_errors()
     def sign_out(self, *, only_if_opened_by_this_run: bool = False) -> bool:
@@ -314,23 +261,7 @@ class BillHook(BaseHook):
         :param only_if_opened_by_this_run: leave a session alone that another DAG run opened
         :return: whether a session was ended now
         """
-        session = self._manager.look()
-        if session is None:
-            log.info("There is no BILL session to sign out of.")
-            return False
-        opened_by = session.signed_in_by
-        here = self._wiring.signed_in_by
-        if only_if_opened_by_this_run and any(opened_by.get(k) != here.get(k) for k in ("dag_id", "run_id")):
-            log.info(
-                "The BILL session was opened by run %s of DAG %s; it stays for others.",
-                opened_by.get("run_id"),
-                opened_by.get("dag_id"),
-            )
-            return False
-        self._manager.forget(session)
-        ended = self._manager.client.sign_out(session)
-        log.info("Signed out of BILL." if ended else "The BILL session was over already.")
-        return ended
+        return self._shared.manager.sign_out(only_if_opened_by_this_run=only_if_opened_by_this_run)
 
     def test_connection(self) -> tuple[bool, str]:
         """Sign in and out again, once; stores nothing and sends no text message.
@@ -349,38 +280,23 @@ class BillHook(BaseHook):
         return True, f"Signed in to {where} ({client.environment.name}) and out again."
 
     @functools.cached_property
-    def _wiring(self) -> Wiring:
-        from airflow_provider_bill.hooks.wiring import Wiring
+    def mfa(self) -> HookMfa:
+        """What makes the shared session trusted."""
+        from airflow_provider_bill.hooks.mfa import HookMfa
 
-        return Wiring(self._client(), self.bill_conn_id, store=self.store, place=self._place, clock=self._clock)
+        with airflow_errors():
+            return HookMfa(self._shared, device=f"airflow-{self.bill_conn_id}"[:100])
 
-    @property
-    def _manager(self) -> SessionManager:
-        return self._wiring.manager
+    @functools.cached_property
+    def _shared(self) -> SharedSession:
+        from airflow_provider_bill.hooks.wiring import make_shared_session
 
-    @property
-    def _mfa(self) -> Mfa:
-        return self._wiring.mfa
+        return make_shared_session(
+            self._client(), self.bill_conn_id, store=self.store, location=self._location, clock=self._clock
+        )
 
     def _client(self) -> BillClient:
         from airflow_provider_bill.hooks.wiring import make_client
 
         connection = self.get_connection(self.bill_conn_id)
         return make_client(connection, self.organization_id, timeout=self.timeout, clock=self._clock)
-
-    def _check_trust(self) -> None:
-        if self.require_trusted:
-            self._manager.acquire_trusted()
-
-    def _handle_of(self, session: BillSession) -> dict[str, Any]:
-        identity = self._manager.identity
-        expires_at = session.expires_at
-        return Handle(
-            conn_id=identity.conn_id,
-            organization_id=identity.organization_id,
-            store=self._manager.store.name,
-            key=identity.session_key,
-            where=self._wiring.place,
-            trusted=session.trusted,
-            expires_at=expires_at.isoformat() if expires_at else "",
-        ).as_dict()

@@ -11,7 +11,7 @@ from airflow_provider_bill.exceptions import BillConfigurationError
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-    from airflow_provider_bill.client.credentials import Credentials
+    from airflow_provider_bill.client.auth.base import Credentials
     from airflow_provider_bill.client.environments import Environment
 
 #: The extras, and the spellings under which each is read. Airflow masks extras by the words in their names, so
@@ -36,7 +36,7 @@ def read_connection(connection: Connection, organization_id: str | None = None) 
     :param organization_id: organization to use instead of the connection's own
     :raises BillConfigurationError: a field is missing, blank or impossible; the sentence names it
     """
-    from airflow_provider_bill.client.credentials import credentials_from
+    from airflow_provider_bill.client.auth import credentials_from
     from airflow_provider_bill.client.environments import resolve_environment
 
     fields = _extras(connection)
@@ -76,7 +76,7 @@ def _host(connection: Connection) -> str:
 
 
 def form_widgets() -> dict[str, Any]:
-    """Give the form fields for the connection page of Airflow 2."""
+    """Return the form fields for the connection page of Airflow 2."""
     from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
     from flask_babel import lazy_gettext
     from wtforms import PasswordField, StringField

@@ -1,0 +1,1 @@
+"""BILL as tasks of a DAG."""

@@ -1,4 +1,4 @@
-"""What all BILL operators have in common: they can wait for the turn of the hour without holding a worker."""
+"""What all BILL operators have in common: they can wait for the next full hour without holding a worker."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_bill.version_compat import AIRFLOW_V_3_0_PLUS
+
+if TYPE_CHECKING:
+    from airflow_provider_bill.hooks.bill import BillHook
 
 if TYPE_CHECKING or AIRFLOW_V_3_0_PLUS:
     BillOperator = BaseOperator
@@ -22,5 +25,12 @@ else:
 
         @classmethod
         def get_serialized_fields(cls):
-            """Tell the scheduler too."""
+            """Return the fields that the scheduler sees, with ours."""
             return super().get_serialized_fields() | {"reschedule"}
+
+
+def shared_hook(bill_conn_id: str, organization_id: str | None) -> BillHook:
+    """Return the hook of the session that all DAGs share."""
+    from airflow_provider_bill.hooks.bill import BillHook
+
+    return BillHook(bill_conn_id, organization_id, store="variable")

@@ -178,7 +178,7 @@ class BillLogoutOperator(_SessionOperator):
 
     @operator_errors()
     def execute(self, context: Context) -> bool:
-        """Sign out; tells whether a session was ended now."""
+        """Sign out, and return whether a session was ended now."""
         return self._hook().sign_out(only_if_opened_by_this_run=not self.end_shared)
 
 
@@ -248,19 +248,12 @@ class BillApiOperator(_SessionOperator):
         if self.paginate:
             arguments = self.data if is_v2(self.endpoint) else self.query
             return self._filtered(list(hook.paginate(self.endpoint, arguments, page_size=self.page_size)))
-        if not hook.writes(self.endpoint, self.method):
-            return self._filtered(self._send(hook))
-        hook.session()  # A sign-in that fails leaves no note behind.
-        notes = context.get("task_state_store")
+        request = hook.prepare(self.method, self.endpoint, params=self.query, body=self.data)
+        notes = context.get("task_state_store") if request.is_write else None
         if notes is None:
-            return self._filtered(self._send(hook))
-        result = write_once(notes, f"{self.method} {self.endpoint}", lambda: self._send(hook))
-        return self._filtered(result)
-
-    def _send(self, hook: BillHook) -> Any:
-        if is_v2(self.endpoint):
-            return hook.call(self.endpoint, self.data)
-        return hook.request(self.method, self.endpoint, params=self.query, json=self.data)
+            return self._filtered(hook.send(request))
+        hook.session()  # A sign-in that fails leaves no note behind.
+        return self._filtered(write_once(notes, request.label, lambda: hook.send(request)))
 
     def _filtered(self, result: Any) -> Any:
         return result if self.response_filter is None else self.response_filter(result)

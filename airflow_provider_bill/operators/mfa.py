@@ -17,21 +17,15 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
 from airflow_provider_bill.hooks.errors import airflow_errors, operator_errors
-from airflow_provider_bill.operators.base import BillOperator
+from airflow_provider_bill.operators.base import BillOperator, shared_hook
+from airflow_provider_bill.operators.mfa_form import RESPONSE_TIMEOUT
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_bill.hooks.bill import BillHook
-    from airflow_provider_bill.operators.mfa_form import BillMfaOperator as BillMfaOperator
+    from airflow_provider_bill.operators.mfa_hitl import BillMfaOperator as BillMfaOperator
 
 log = logging.getLogger(__name__)
-
-#: Near the life of a code: who answers later gets a new one anyway.
-RESPONSE_TIMEOUT = timedelta(minutes=5)
-#: Airflow redacts names with "token" in the audit log.
-FIELD = "mfa_token"
-ENTER, NEW_TEXT = "Enter the code", "Send a new text"
 
 
 class BillMfaChallengeOperator(BillOperator):
@@ -66,10 +60,10 @@ class BillMfaChallengeOperator(BillOperator):
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Send the text, if one is needed."""
         hook = shared_hook(self.bill_conn_id, self.organization_id)
-        if is_trusted(hook, self.renew_within):
+        if hook.mfa.is_trusted(self.renew_within):
             log.info("The BILL session is trusted; no code is needed.")
             return None
-        return hook.mfa_challenge().as_dict()
+        return hook.mfa.challenge().as_dict()
 
 
 class BillMfaValidateOperator(BaseSensorOperator):
@@ -129,7 +123,7 @@ class BillMfaValidateOperator(BaseSensorOperator):
         mask_secret(code)
         hook = shared_hook(self.bill_conn_id, self.organization_id)
         try:
-            hook.mfa_validate(challenge, code, device=self.device, remember=self.remember)
+            hook.mfa.validate(challenge, code, device=self.device, remember=self.remember)
         except BillMfaError as error:
             # Only a Variable can hold another code at the next look.
             if error.code not in (None, WRONG_CODE) or callable(self.code_source) or "{{" in self.code_source:
@@ -153,24 +147,7 @@ class BillMfaValidateOperator(BaseSensorOperator):
         return str(code or "").strip()
 
 
-def shared_hook(bill_conn_id: str, organization_id: str | None) -> BillHook:
-    """Give the hook of the session that all DAGs share."""
-    from airflow_provider_bill.hooks.bill import BillHook
-
-    return BillHook(bill_conn_id, organization_id, store="variable")
-
-
-def is_trusted(hook: BillHook, renew_within: timedelta) -> bool:
-    """Tell whether no person is needed; steps up if that is enough, and sends no text."""
-    hook.check_mfa()
-    days = hook.trusted_days()
-    if days is None:
-        return True
-    # A session can be trusted though no device is remembered that would make the next one so.
-    return days > renew_within / timedelta(days=1) if renew_within else hook.session().trusted
-
-
-class _NoForm(BaseOperator):
+class _HitlMissing(BaseOperator):
     """Stands for ``BillMfaOperator`` where Airflow has no Human-in-the-loop."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -185,7 +162,7 @@ def __getattr__(name: str) -> Any:
     if name != "BillMfaOperator":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from airflow_provider_bill.operators.mfa_form import BillMfaOperator
+        from airflow_provider_bill.operators.mfa_hitl import BillMfaOperator
     except (ImportError, AirflowOptionalProviderFeatureException):  # before Airflow 3.1, or without that provider
-        return _NoForm
+        return _HitlMissing
     return BillMfaOperator

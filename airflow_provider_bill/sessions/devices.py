@@ -5,23 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import cast
 
 import pendulum
 from pendulum import DateTime
 
-from airflow_provider_bill.client.credentials import Credentials, RememberedDevice
+from airflow_provider_bill.client.auth.base import Credentials
+from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.session import Clock, utc_now
 from airflow_provider_bill.exceptions import BillStoreError
+from airflow_provider_bill.sessions import keys
 from airflow_provider_bill.sessions.identity import Identity
 from airflow_provider_bill.sessions.record import Seal
 from airflow_provider_bill.sessions.stores import Store
+from airflow_provider_bill.sessions.times import from_optional_text, to_text
 
 log = logging.getLogger(__name__)
 
 #: How long BILL remembers a device (https://developer.bill.com/reference/validatechallenge).
 DEVICE_LIFE = pendulum.duration(days=30)
-WAY_OUT = "run a DAG with BillMfaOperator (example bill_mfa), in which a person enters the code once"
+MFA_ADVICE = "run a DAG with BillMfaOperator (example bill_mfa), in which a person enters the code once"
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Devices:
         on_secret: Callable[[str], None] = lambda secret: None,
     ) -> None:
         self._store = store
-        self._key = identity.device_key
+        self._key = keys.device_key(identity)
         self._seal = Seal("device", identity, credentials.sealing_secrets())
         self._own = credentials.remembered_device
         self._clock = clock
@@ -71,7 +73,7 @@ class Devices:
         self._organization_id = identity.organization_id
 
     def record(self) -> DeviceRecord | None:
-        """Give the stored record, whatever it says.
+        """Return the stored record, whatever it says.
 
         :raises BillStoreError: the store cannot be read
         """
@@ -82,12 +84,12 @@ class Devices:
         self._on_secret(secret["token"])
         return DeviceRecord(
             RememberedDevice(token=secret["token"], device=facts["device"]),
-            _time(facts["issued_at"]),
-            _time(facts["refused_at"]),
+            from_optional_text(facts["issued_at"]),
+            from_optional_text(facts["refused_at"]),
         )
 
     def usable(self) -> RememberedDevice | None:
-        """Give the device to sign in with: the stored one, else the connection's own, unless BILL refused it."""
+        """Return the device to sign in with: the stored one, else the connection's own, unless BILL refused it."""
         record = self.record()
         if record is not None and record.refused_at is None:
             if record.expires_at is None or record.expires_at > self._clock():
@@ -96,7 +98,7 @@ class Devices:
         return None if record is not None and record.remembered == self._own else self._own
 
     def days_left(self) -> float | None:
-        """Give the days for which BILL still remembers the stored device; None if there is none, or unknown."""
+        """Return the days for which BILL still remembers the stored device; None if there is none, or unknown."""
         record = self.record()
         if record is None or record.refused_at is not None or record.expires_at is None:
             return None
@@ -115,7 +117,7 @@ class Devices:
         log.warning(
             "BILL no longer honours the remembered device %r; %s.",
             remembered.device,
-            WAY_OUT,
+            MFA_ADVICE,
         )
         try:
             record = self.record()
@@ -131,16 +133,8 @@ class Devices:
         facts = {
             "organization_id": self._organization_id,
             "device": record.remembered.device,
-            "issued_at": _text(record.issued_at),
-            "expires_at": _text(record.expires_at),
-            "refused_at": _text(record.refused_at),
+            "issued_at": to_text(record.issued_at),
+            "expires_at": to_text(record.expires_at),
+            "refused_at": to_text(record.refused_at),
         }
         self._store.write(self._key, self._seal.seal(facts, {"token": record.remembered.token}))
-
-
-def _text(moment: DateTime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
-
-
-def _time(text: str | None) -> DateTime | None:
-    return None if text is None else cast(DateTime, pendulum.parse(text))

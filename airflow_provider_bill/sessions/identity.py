@@ -9,10 +9,6 @@ from typing import Any
 
 from airflow_provider_bill.exceptions import BillHandleError
 
-#: Airflow masks Variables whose key holds the word ``token``.
-SESSION_KEY_PREFIX = "bill_session_token"
-DEVICE_KEY_PREFIX = "bill_device_token"
-
 
 @dataclass(frozen=True)
 class Identity:
@@ -29,19 +25,9 @@ class Identity:
     kind: str
     environment: str
 
-    @property
-    def session_key(self) -> str:
-        """The key of the session's record in any store."""
-        return f"{SESSION_KEY_PREFIX}__{self.conn_id}__{self.organization_id or 'any'}__{self.kind}"
-
-    @property
-    def device_key(self) -> str:
-        """The key of the remembered device's record."""
-        return f"{DEVICE_KEY_PREFIX}__{self.conn_id}__{self.organization_id or 'any'}"
-
 
 @dataclass(frozen=True)
-class XComPlace:
+class XComLocation:
     """The login task in whose XCom a session lies."""
 
     dag_id: str
@@ -58,7 +44,7 @@ class Handle:
     :param organization_id: BILL organization; empty where the kind of sign-in names none
     :param store: ``variable``, ``xcom`` or ``memory``
     :param key: key of the record in that store
-    :param where: the login task, for the XCom store
+    :param location: the login task, for the XCom store
     :param trusted: whether the session had passed MFA when the handle was made
     :param expires_at: ISO 8601, when the session was going to end if nobody used it; empty for never
     """
@@ -67,12 +53,12 @@ class Handle:
     organization_id: str
     store: str
     key: str
-    where: XComPlace | None = None
+    location: XComLocation | None = None
     trusted: bool = False
     expires_at: str = field(default="", compare=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain JSON, as XCom wants it."""
+        """Return plain JSON, as XCom wants it."""
         return asdict(self)
 
     @classmethod
@@ -90,18 +76,20 @@ class Handle:
                 raise BillHandleError(f"the handle in session lacks the text field {name!r}", advice=advice)
         if not re.fullmatch("variable|xcom|memory", fields["store"]):
             raise BillHandleError("the handle's store is not variable, xcom or memory", advice=advice)
-        place = fields.get("where")
-        if fields["store"] == "xcom" or place is not None:
+        location = fields.get("location", fields.get("where"))  # as older handles call it
+        if fields["store"] == "xcom" or location is not None:
             try:
-                place = XComPlace(**place)  # type: ignore[arg-type]
+                location = XComLocation(**location)  # type: ignore[arg-type]
             except TypeError:
-                raise BillHandleError("the handle's field 'where' does not name a login task", advice=advice) from None
+                raise BillHandleError(
+                    "the handle's field 'location' does not name a login task", advice=advice
+                ) from None
         return cls(
             conn_id=fields["conn_id"],
             organization_id=fields["organization_id"],
             store=fields["store"],
             key=fields["key"],
-            where=place,
+            location=location,
             trusted=fields.get("trusted") is True,
             expires_at=str(fields.get("expires_at") or ""),
         )

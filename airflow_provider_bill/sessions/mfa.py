@@ -7,17 +7,18 @@ import hmac
 import json
 import logging
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import pendulum
 from pendulum import DateTime
 
-from airflow_provider_bill.client.dialect import MfaState
 from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.exceptions import BillMfaError, BillSessionExpiredError, BillStoreError
+from airflow_provider_bill.sessions import keys
+from airflow_provider_bill.sessions.locks import Lock
 from airflow_provider_bill.sessions.manager import SessionManager
 from airflow_provider_bill.sessions.stores import Store
-from airflow_provider_bill.sessions.turns import Turns
+from airflow_provider_bill.sessions.times import from_text
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Challenge:
     over: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain JSON, as XCom wants it."""
+        """Return plain JSON, as XCom wants it."""
         return asdict(self)
 
     @classmethod
@@ -62,8 +63,8 @@ class Challenge:
         kinds = {"challenge_id": str, "session": str, "sent_at": str, "wrong": int, "texts": int, "over": bool}
         try:
             challenge = cls(**value)  # type: ignore[arg-type]  # checked by the except and below
-            sent_at = pendulum.parse(challenge.sent_at)
-            if isinstance(sent_at, DateTime) and all(type(getattr(challenge, k)) is v for k, v in kinds.items()):
+            from_text(challenge.sent_at)
+            if all(type(getattr(challenge, name)) is kind for name, kind in kinds.items()):
                 return challenge
         except (TypeError, ValueError):
             pass
@@ -75,7 +76,7 @@ class Challenge:
     @property
     def ends_at(self) -> DateTime:
         """When its code can no longer be entered."""
-        return cast(DateTime, pendulum.parse(self.sent_at)) + CODE_LIFE
+        return from_text(self.sent_at) + CODE_LIFE
 
 
 class Mfa:
@@ -83,33 +84,15 @@ class Mfa:
 
     :param manager: of the shared session
     :param store: where the open challenge is noted, for whoever asks next
-    :param turns: lets one send a text at a time
+    :param lock: lets one send a text at a time
     """
 
-    def __init__(self, manager: SessionManager, store: Store, turns: Turns) -> None:
+    def __init__(self, manager: SessionManager, store: Store, lock: Lock) -> None:
         self._manager = manager
         self._store = store
-        self._turns = turns
-        identity = manager.identity
-        self._key = f"bill_mfa_challenge__{identity.conn_id}__{identity.organization_id or 'any'}"
-
-    def trusted_days(self, session: BillSession) -> float | None:
-        """Give the days for which sessions will be trusted without a person.
-
-        :param session: as trusted as it can be made
-        :return: 0 if a person is needed now; None if there is no end, or no way to know it (MFA is off, or the
-            connection brings its own device, or its kind of sign-in knows no MFA)
-        """
-        if not self._manager.client.credentials.mfa:
-            return None
-        if not session.trusted:
-            return 0.0
-        devices = self._manager.devices
-        days = devices.days_left()
-        if days is not None or devices.usable() is not None:
-            return days
-        state = self._manager.run(self._manager.client.session_details).mfa
-        return None if state in (MfaState.DISABLED, MfaState.BYPASS) else 0.0
+        self._lock = lock
+        self._key = keys.challenge_key(manager.identity)
+        self._lease_key = keys.challenge_lease_key(manager.identity)
 
     def challenge(self, session: BillSession, *, anew: bool = False) -> Challenge:
         """Have a code sent to the user's phone, unless one is on its way already.
@@ -117,10 +100,7 @@ class Mfa:
         :param anew: send another, whatever is on its way
         :raises BillMfaError: no phone is registered
         """
-        try:
-            return self._ask(session, anew)
-        except BillSessionExpiredError:
-            return self._ask(self._manager.renew(session), anew)
+        return self._manager.with_renewal(lambda live: self._ask(live, anew), session=session)
 
     def validate(
         self, session: BillSession, challenge: Challenge, code: str, *, device: str, remember: bool = True
@@ -135,7 +115,7 @@ class Mfa:
             raise _of_another_session()
         sent_at = self._manager.clock()
         try:
-            remembered = self._manager.client.mfa_validate(
+            remembered = self._manager.client.mfa.validate(
                 session,
                 challenge.challenge_id,
                 code,
@@ -158,11 +138,11 @@ class Mfa:
             ) from None
         if remembered is not None:
             self._manager.devices.remember(remembered, sent_at)
-        self._manager.replace(replace(session.used(sent_at), trusted=True))
+        self._manager.save(replace(session.used(sent_at), trusted=True))
         self._forget()
 
-    def open_challenge(self, session: BillSession, *, also_over: bool = False) -> Challenge | None:
-        """Give the challenge whose code can still be entered in this session.
+    def pending(self, session: BillSession, *, also_over: bool = False) -> Challenge | None:
+        """Return the challenge whose code can still be entered in this session.
 
         :param also_over: also one whose time is over
         """
@@ -173,12 +153,12 @@ class Mfa:
 
     def _ask(self, session: BillSession, anew: bool) -> Challenge:
         before = self._open(session)
-        with self._turns.take(f"{self._key}__turn", lambda: self._fresh(session, before if anew else None)) as found:
+        with self._lock.acquire(self._lease_key, lambda: self._fresh(session, before if anew else None)) as found:
             if found is not None:
                 log.info("A code was sent by text at %s and can still be entered.", found.sent_at)
                 return found
             challenge = Challenge(
-                self._manager.client.mfa_challenge(session),
+                self._manager.client.mfa.challenge(session),
                 self._fingerprint(session),
                 self._manager.clock().isoformat(),
                 texts=before.texts + 1 if anew and before else 1,
@@ -200,7 +180,7 @@ class Mfa:
         return challenge
 
     def _fresh(self, session: BillSession, old: Challenge | None) -> Challenge | None:
-        challenge = self.open_challenge(session)
+        challenge = self.pending(session)
         return None if old and challenge and challenge.challenge_id == old.challenge_id else challenge
 
     def _open(self, session: BillSession) -> Challenge | None:

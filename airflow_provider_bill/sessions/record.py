@@ -12,17 +12,17 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 import pendulum
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pendulum import DateTime
 
 from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.sessions.identity import Identity
+from airflow_provider_bill.sessions.times import from_optional_text, from_text, to_text
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Seal:
         self._material = json.dumps(list(secrets)).encode()
 
     def seal(self, facts: Mapping[str, Any], secret: Mapping[str, Any]) -> str:
-        """Make one JSON document of readable facts and a sealed secret."""
+        """Return one JSON document of readable facts and a sealed secret."""
         readable = {"v": VERSION, **facts}
         salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
         text = json.dumps(dict(secret)).encode()
@@ -55,7 +55,7 @@ class Seal:
         return json.dumps({**readable, "sealed": base64.urlsafe_b64encode(sealed).decode()})
 
     def open(self, document: str | None) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Give the facts and the secret, or None for whatever cannot be opened."""
+        """Return the facts and the secret, or None for whatever cannot be opened."""
         if not document:
             return None
         try:
@@ -82,22 +82,22 @@ class Seal:
 
 
 def seal_session(seal: Seal, session: BillSession) -> str:
-    """Make the record of a session."""
+    """Return the record of a session."""
     return seal.seal(
         {
             "organization_id": session.organization_id,
             "user_id": session.user_id,
             "trusted": session.trusted,
-            "signed_in_at": _text(session.signed_in_at),
-            "last_used_at": _text(session.last_used_at),
-            "expires_at": _text(session.expires_at),
+            "signed_in_at": to_text(session.signed_in_at),
+            "last_used_at": to_text(session.last_used_at),
+            "expires_at": to_text(session.expires_at),
             "signed_in_by": dict(session.signed_in_by),
         },
         {
             "session_token": session.session_token,
             "api_endpoint": session.api_endpoint,
             "idle_limit": session.idle_limit.total_seconds() if session.idle_limit else None,
-            "ends_at": _text(session.ends_at),
+            "ends_at": to_text(session.ends_at),
         },
     )
 
@@ -115,17 +115,9 @@ def open_session(seal: Seal, document: str | None) -> BillSession | None:
         user_id=facts["user_id"],
         api_endpoint=secret["api_endpoint"],
         trusted=facts["trusted"],
-        signed_in_at=_time(facts["signed_in_at"]),
-        last_used_at=_time(facts["last_used_at"]),
+        signed_in_at=from_text(facts["signed_in_at"]),
+        last_used_at=from_text(facts["last_used_at"]),
         idle_limit=None if idle_limit is None else pendulum.duration(seconds=idle_limit),
-        ends_at=_time(secret["ends_at"]) if secret["ends_at"] else None,
+        ends_at=from_optional_text(secret["ends_at"]),
         signed_in_by=facts["signed_in_by"],
     )
-
-
-def _text(moment: DateTime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
-
-
-def _time(text: str) -> DateTime:
-    return cast(DateTime, pendulum.parse(text))

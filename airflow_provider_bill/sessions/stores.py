@@ -13,15 +13,15 @@ from collections.abc import Callable
 from typing import Protocol
 
 from airflow_provider_bill.exceptions import BillStoreError
-from airflow_provider_bill.sessions.identity import XComPlace
+from airflow_provider_bill.sessions.identity import XComLocation
 
 log = logging.getLogger(__name__)
 
-#: Tries in all of a Variable's write.
-WRITE_TRIES = 3
+#: How often at most a Variable is written.
+WRITE_ATTEMPTS = 3
 #: Further reads of a missing Variable where Airflow (before 3.3) cannot tell "missing" from "failed".
 MISS_READS = 2
-#: Seconds between two tries, drawn from this range.
+#: Seconds between two attempts, drawn from this range.
 PAUSE_SECONDS = (0.02, 0.1)
 _ADVICE = "see whether Airflow's API server and metadata database answer, then run the task again"
 
@@ -32,7 +32,7 @@ class Store(Protocol):
     name: str
 
     def read(self, key: str) -> str | None:
-        """Give the text, or None if there is none.
+        """Return the text, or None if there is none.
 
         :raises BillStoreError: the store cannot be read, which is not the same as "there is none"
         """
@@ -59,7 +59,7 @@ class MemoryStore:
         self._texts: dict[str, str] = {}
 
     def read(self, key: str) -> str | None:
-        """Give the text, or None."""
+        """Return the text, or None."""
         return self._texts.get(key)
 
     def write(self, key: str, text: str) -> None:
@@ -103,7 +103,7 @@ class VariableStore:
         """Write the Variable; of several that write at once, Airflow 2 fails all but one, and those try again."""
         from airflow.providers.common.compat.sdk import Variable
 
-        for left in reversed(range(WRITE_TRIES)):
+        for left in reversed(range(WRITE_ATTEMPTS)):
             try:
                 return Variable.set(key, text)
             except Exception as error:
@@ -148,20 +148,20 @@ class VariableStore:
 class XComStore:
     """Keeps records in the XCom of one login task: shared inside its DAG run only.
 
-    :param place: the login task
+    :param location: the login task
     """
 
     name = "xcom"
 
-    def __init__(self, place: XComPlace) -> None:
-        self.place = place
+    def __init__(self, location: XComLocation) -> None:
+        self.location = location
 
     def read(self, key: str) -> str | None:
         """Read the login task's XCom."""
         from airflow.providers.common.compat.sdk import XCom
 
         try:
-            value = XCom.get_one(key=key, **vars(self.place))
+            value = XCom.get_one(key=key, **vars(self.location))
         except Exception as error:
             raise _failed("read", key, error) from None
         return value if isinstance(value, str) else None
@@ -171,7 +171,7 @@ class XComStore:
         from airflow.providers.common.compat.sdk import XCom
 
         try:
-            XCom.set(key=key, value=text, **vars(self.place))
+            XCom.set(key=key, value=text, **vars(self.location))
         except Exception as error:
             raise _failed("written", key, error) from None
 

@@ -1,0 +1,1 @@
+"""Waiting without a worker, where Airflow needs a trigger for it."""

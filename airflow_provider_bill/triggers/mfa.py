@@ -13,7 +13,7 @@ class BillMfaTrigger(HITLTrigger):
     """Airflow's own trigger, but the code stays out of the line that Airflow logs of each trigger's event."""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give this class in place of Airflow's."""
+        """Return this class in place of Airflow's."""
         return f"{__name__}.{type(self).__name__}", super().serialize()[1]
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from airflow_provider_bill.client.auth import credentials_from
+from airflow_provider_bill.client.auth.base import Credentials
 from airflow_provider_bill.client.client import BillClient
-from airflow_provider_bill.client.credentials import Credentials, credentials_from
 from airflow_provider_bill.client.environments import resolve_environment
 from airflow_provider_bill.client.transport import Transport
 from dev.clock import ManualClock
@@ -36,10 +37,10 @@ def make_client(clock: ManualClock, slept: list[float], secrets: list[str]) -> I
         host: str,
         *,
         timeout: tuple[float, float] = (5.0, 20.0),
-        token_url: str = "",
+        oauth_url: str = "",
     ) -> BillClient:
         transport = Transport(clock=clock, sleep=slept.append, timeout=timeout)
-        environment = resolve_environment("sandbox", host, token_url)
+        environment = resolve_environment("sandbox", host, oauth_url)
         client = BillClient(credentials, environment, transport=transport, clock=clock, on_secret=secrets.append)
         clients.append(client)
         return client

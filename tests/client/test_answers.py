@@ -6,8 +6,10 @@ import json
 
 import pytest
 
-from airflow_provider_bill.client.answers import QUOTED_LENGTH, Reply, read_v2, read_v3
-from airflow_provider_bill.client.codes import CODES, Purpose
+from airflow_provider_bill.client.answers import QUOTED_LENGTH, read_v2, read_v3
+from airflow_provider_bill.client.codes import CODES
+from airflow_provider_bill.client.request import Purpose, v3_request
+from airflow_provider_bill.client.transport import HttpResponse
 from airflow_provider_bill.exceptions import (
     BillApiError,
     BillConcurrencyError,
@@ -32,7 +34,7 @@ def plain(text):
 
 def reply(status, body=b"", purpose=READ, label="GET /v3/vendors"):
     content = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
-    return Reply(label, purpose, status, content, START)
+    return HttpResponse(v3_request(*label.split(" "), purpose), status, content, START)
 
 
 def refusal(status, body, purpose=READ, label="GET /v3/vendors", read=read_v3):
@@ -207,8 +209,8 @@ def test_bills_words_are_shortened_and_put_on_one_line():
 @pytest.mark.parametrize("body", ["", "  "])
 def test_an_empty_answer_is_fine_where_nothing_is_asked_for(body):
     for purpose in (WRITE, STEP):
-        assert read_v3(reply(200, body, purpose), plain) is None
-    assert read_v3(reply(204, "", READ), plain) is None
+        assert read_v3(reply(200, body, purpose), plain).body is None
+    assert read_v3(reply(204, "", READ), plain).body is None
     assert type(refusal(200, body, READ)) is BillUnavailableError
 
 
@@ -232,7 +234,7 @@ def test_v2_without_an_envelope_is_never_a_success(body):
 @pytest.mark.parametrize("outcome", [0, "0"])
 def test_v2_gives_the_data_of_a_success(outcome):
     body = {"response_status": outcome, "response_message": "Success", "response_data": [{"id": 1}]}
-    assert read_v2(reply(200, body), plain) == [{"id": 1}]
+    assert read_v2(reply(200, body), plain).body == [{"id": 1}]
 
 
 def test_v2_with_another_status_than_200_is_no_success_either():

@@ -19,6 +19,7 @@ from airflow_provider_bill.exceptions import (
     BillUnavailableError,
 )
 from dev.clock import START
+from tests.client.calls import v2_call, v3_call
 
 VENDORS, VENDORS_V2 = "/connect/v3/vendors", "/api/v2/List/Vendor.json"
 VENDOR = {
@@ -28,13 +29,13 @@ VENDOR = {
 CREATE_V2 = {"obj": {"entity": "Vendor", "name": "Quay Supplies"}}
 
 READS = {
-    VENDORS: lambda client, session: client.request(session, "GET", "/v3/vendors"),
-    VENDORS_V2: lambda client, session: client.call(session, "List/Vendor.json", {"start": 0, "max": 5}),
+    VENDORS: lambda client, session: v3_call(client, session, "GET", "/v3/vendors"),
+    VENDORS_V2: lambda client, session: v2_call(client, session, "List/Vendor.json", {"start": 0, "max": 5}),
 }
 WRITES = {
-    VENDORS: lambda client, session: client.request(session, "POST", "/v3/vendors", json=VENDOR),
-    "/api/v2/Crud/Create/Vendor.json": lambda client, session: client.call(
-        session, "Crud/Create/Vendor.json", CREATE_V2
+    VENDORS: lambda client, session: v3_call(client, session, "POST", "/v3/vendors", json=VENDOR),
+    "/api/v2/Crud/Create/Vendor.json": lambda client, session: v2_call(
+        client, session, "Crud/Create/Vendor.json", CREATE_V2
     ),
 }
 
@@ -48,8 +49,8 @@ def signed_in(request, client_of):
 
 def test_both_dialects_serve_any_session(bill, signed_in):
     client, session = signed_in
-    v3 = client.request(session, "get", "v3/vendors", params={"max": 3})
-    v2 = client.call(session, "List/Vendor.json", {"start": 0, "max": 3})
+    v3 = v3_call(client, session, "get", "v3/vendors", params={"max": 3})
+    v2 = v2_call(client, session, "List/Vendor.json", {"start": 0, "max": 3})
     assert (v3.status, len(v3.body["results"]), v3.sent_at) == (200, 3, START)
     assert (v2.status, len(v2.body), v2.sent_at) == (200, 3, START)
     assert bill.stats()["credentials_in_urls"] == 0
@@ -63,15 +64,15 @@ def test_a_created_row_is_given_back(signed_in):
 
 def test_all_rows_of_a_list_come_in_full_pages(bill, signed_in):
     client, session = signed_in
-    v3 = list(v3_rows(lambda params: client.request(session, "GET", "/v3/vendors", params=params).body, None))
-    v2 = list(v2_rows(lambda data: client.call(session, "List/Vendor.json", data).body, None))
+    v3 = list(v3_rows(lambda params: v3_call(client, session, "GET", "/v3/vendors", params=params).body, None))
+    v2 = list(v2_rows(lambda data: v2_call(client, session, "List/Vendor.json", data).body, None))
     assert len({row["id"] for row in v3}) == len({row["id"] for row in v2}) == 260
     assert (bill.count_calls(VENDORS), bill.count_calls(VENDORS_V2)) == (3, 1)
 
 
 def test_all_rows_of_a_v2_list_come_page_after_page(bill, signed_in):
     client, session = signed_in
-    rows = v2_rows(lambda data: client.call(session, "List/Vendor.json", data).body, None, page_size=100)
+    rows = v2_rows(lambda data: v2_call(client, session, "List/Vendor.json", data).body, None, page_size=100)
     assert len({row["id"] for row in rows}) == 260
     assert bill.count_calls(VENDORS_V2) == 3
 
@@ -179,7 +180,7 @@ def test_a_session_serves_only_its_own_developer_key(bill, client_of):
 def test_a_wrong_call_is_an_error_that_is_not_tried_again(bill, signed_in, slept, method, path, params, code):
     client, session = signed_in
     with pytest.raises(BillApiError) as caught:
-        client.request(session, method, path, params=params)
+        v3_call(client, session, method, path, params=params)
     assert type(caught.value) is BillApiError
     assert code is None or caught.value.code == code
     assert (bill.count_calls(f"/connect{path}"), slept) == (1, [])
@@ -188,21 +189,21 @@ def test_a_wrong_call_is_an_error_that_is_not_tried_again(bill, signed_in, slept
 def test_a_payment_in_an_untrusted_session_asks_for_mfa(bill, signed_in, slept):
     client, session = signed_in
     with pytest.raises(BillMfaRequiredError, match="BDC_1361"):
-        client.request(session, "POST", "/v3/payments", json={})
+        v3_call(client, session, "POST", "/v3/payments", json={})
     with pytest.raises(BillMfaRequiredError, match="BDC_1361"):
-        client.call(session, "PayBills.json", {})
+        v2_call(client, session, "PayBills.json", {})
     assert (bill.stats()["sign_ins"], slept) == (1, [])
 
 
 @pytest.mark.parametrize(
     "send",
     [
-        lambda client, session: client.request(session, "POST", "/v3/payments", json={}),
-        lambda client, session: client.request(session, "POST", "/v3/mfa/challenge", json={}),
-        lambda client, session: client.call(session, "PayBills.json", {}),
-        lambda client, session: client.call(session, "MFAChallenge.json", {}),
-        lambda client, session: client.mfa_challenge(session),
-        lambda client, session: client.mfa_phones(session),
+        lambda client, session: v3_call(client, session, "POST", "/v3/payments", json={}),
+        lambda client, session: v3_call(client, session, "POST", "/v3/mfa/challenge", json={}),
+        lambda client, session: v2_call(client, session, "PayBills.json", {}),
+        lambda client, session: v2_call(client, session, "MFAChallenge.json", {}),
+        lambda client, session: client.mfa.challenge(session),
+        lambda client, session: client.mfa.phones(session),
     ],
 )
 def test_a_sync_token_sends_no_protected_and_no_mfa_call(bill, client_of, send):
@@ -216,20 +217,20 @@ def test_a_sync_token_sends_no_protected_and_no_mfa_call(bill, client_of, send):
 @pytest.mark.parametrize(
     ("kind", "send", "words"),
     [
-        ("v3", lambda c, s: c.request(s, "GET", "/v3/spend/cards"), "oauth or spend_token"),
-        ("v2", lambda c, s: c.request(s, "GET", "/v3/spend/cards"), "oauth or spend_token"),
-        ("spend_token", lambda c, s: c.request(s, "GET", "/v3/vendors"), "spend_token"),
+        ("v3", lambda c, s: v3_call(c, s, "GET", "/v3/spend/cards"), "oauth or spend_token"),
+        ("v2", lambda c, s: v3_call(c, s, "GET", "/v3/spend/cards"), "oauth or spend_token"),
+        ("spend_token", lambda c, s: v3_call(c, s, "GET", "/v3/vendors"), "spend_token"),
         ("spend_token", lambda c, s: c.session_details(s), "spend_token"),
-        ("spend_token", lambda c, s: c.call(s, "List/Vendor.json"), "v2 call"),
-        ("oauth", lambda c, s: c.call(s, "List/Vendor.json"), "v2 call"),
-        ("v3", lambda c, s: c.request(s, "GET", "/List/Vendor.json"), r"use call\(\)"),
-        ("v3", lambda c, s: c.call(s, "/v3/vendors"), r"use request\(\)"),
-        ("v3", lambda c, s: c.request(s, "GET", "/v3/vendors?max=1"), "params"),
-        ("v3", lambda c, s: c.request(s, "GET", "/v3/vendors", params={"sessionId": "x"}), "sessionId"),
-        ("v3", lambda c, s: c.request(s, "FETCH", "/v3/vendors"), "FETCH"),
-        ("v3", lambda c, s: c.request(s, "POST", "/v3/vendors", json={"a": object()}), "json"),
-        ("v3", lambda c, s: c.request(s, "POST", "/v3/vendors", json={"a": float("nan")}), "json"),
-        ("v3", lambda c, s: c.call(s, "Crud/Create/Vendor.json", {"a": object()}), "JSON"),
+        ("spend_token", lambda c, s: v2_call(c, s, "List/Vendor.json"), "v2 call"),
+        ("oauth", lambda c, s: v2_call(c, s, "List/Vendor.json"), "v2 call"),
+        ("v3", lambda c, s: v3_call(c, s, "GET", "/List/Vendor.json"), r"use call\(\)"),
+        ("v3", lambda c, s: v2_call(c, s, "/v3/vendors"), r"use request\(\)"),
+        ("v3", lambda c, s: v3_call(c, s, "GET", "/v3/vendors?max=1"), "params"),
+        ("v3", lambda c, s: v3_call(c, s, "GET", "/v3/vendors", params={"sessionId": "x"}), "sessionId"),
+        ("v3", lambda c, s: v3_call(c, s, "FETCH", "/v3/vendors"), "FETCH"),
+        ("v3", lambda c, s: v3_call(c, s, "POST", "/v3/vendors", json={"a": object()}), "json"),
+        ("v3", lambda c, s: v3_call(c, s, "POST", "/v3/vendors", json={"a": float("nan")}), "json"),
+        ("v3", lambda c, s: v2_call(c, s, "Crud/Create/Vendor.json", {"a": object()}), "JSON"),
     ],
 )
 def test_what_cannot_be_right_is_refused_before_anything_is_sent(bill, client_of, kind, send, words):
@@ -248,16 +249,16 @@ def test_the_client_knows_reads_and_protected_calls_of_both_dialects(client_of):
     assert is_read("List/Vendor.json", "POST")
     assert not is_read("/v3/vendors", "post")
     assert not is_read("PayBills.json")
-    assert client.is_protected("/v3/payments", "POST", {})
-    assert client.is_protected("PayBills.json")
-    assert not client.is_protected("/v3/payments")
-    assert client.check_path("v3/vendors", v2=False) == "/v3/vendors"
-    assert client.check_path("List/Vendor.json", v2=True) == "/List/Vendor.json"
+    assert client.prepare("POST", "/v3/payments", body={}).is_protected
+    assert client.prepare("POST", "PayBills.json").is_protected
+    assert not client.prepare("GET", "/v3/payments").is_protected
+    assert client.prepare("GET", "v3/vendors").path == "/v3/vendors"
+    assert client.prepare("POST", "List/Vendor.json").path == "/List/Vendor.json"
 
 
 def test_connections_are_kept_and_cookies_are_not(bill, client_of):
     bill.settings(v2_cookies=True)
     client = client_of("v2")
     session = client.sign_in()
-    client.call(session, "List/Vendor.json", {"max": 1})
+    v2_call(client, session, "List/Vendor.json", {"max": 1})
     assert not list(client._transport._session.cookies)

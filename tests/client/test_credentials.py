@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_bill.client.credentials import RememberedDevice, SignIn, credentials_from
+from airflow_provider_bill.client.auth import credentials_from, kinds
+from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.session import IDLE_LIMIT, SYNC_TOKEN_IDLE_LIMIT
 from airflow_provider_bill.exceptions import BillConfigurationError
 
@@ -37,7 +38,7 @@ OTHER_KINDS = ["sync_token", "oauth", "spend_token"]
 
 
 def test_every_kind_is_tested_here():
-    assert set(NEEDED) == {str(kind) for kind in SignIn}
+    assert set(NEEDED) == set(kinds())
 
 
 @pytest.mark.parametrize("kind", NEEDED)
@@ -45,7 +46,7 @@ def test_a_kind_takes_what_it_needs_and_nothing_else(kind):
     credentials = credentials_from(kind, {name: FIELDS[name] for name in NEEDED[kind]})
     assert credentials.kind == kind
     assert credentials.signs_in is (kind != "spend_token")
-    assert credentials.mfa is (kind in MFA_KINDS)
+    assert credentials.has_mfa is (kind in MFA_KINDS)
     limit = {"sync_token": SYNC_TOKEN_IDLE_LIMIT, "oauth": None, "spend_token": None}.get(kind, IDLE_LIMIT)
     assert credentials.idle_limit == limit
 
@@ -65,7 +66,7 @@ def test_a_missing_or_blank_field_is_named_with_the_kind_and_the_fix(kind, name,
 def test_a_kind_that_does_not_exist_is_refused_naming_the_valid_ones():
     with pytest.raises(BillConfigurationError) as caught:
         credentials_from("saml", FIELDS)
-    assert all(str(kind) in str(caught.value) for kind in SignIn)
+    assert all(str(kind) in str(caught.value) for kind in kinds())
 
 
 def test_spaces_around_keys_are_dropped_but_not_around_a_password():
@@ -131,7 +132,7 @@ def test_half_a_remembered_device_is_refused_naming_the_other_half(given, named)
 
 @pytest.mark.parametrize("kind", OTHER_KINDS)
 def test_a_kind_without_mfa_takes_no_remembered_device(kind):
-    with pytest.raises(BillConfigurationError, match=f"sign_in {kind} knows no MFA"):
+    with pytest.raises(BillConfigurationError, match=f"sign_in {kind} cannot pass MFA"):
         credentials_from(kind, {**FIELDS, "device": "airflow", "remembered_device_token": "t"})
 
 

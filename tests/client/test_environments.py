@@ -90,14 +90,14 @@ def test_a_host_that_is_neither_bill_nor_loopback_nor_https_is_refused(name, hos
 
 def test_a_token_url_may_be_set_apart_and_obeys_the_same_rules():
     url = "https://auth.example.com/oauth/token"
-    assert resolve_environment("sandbox", token_url=url).token_url == url
+    assert resolve_environment("sandbox", oauth_url=url).token_url == url
     for wrong in (
         "http://auth.example.com/t",
         "https://gateway.prod.bill.com/authx/token",
         "https://a.example.com",
     ):
-        with pytest.raises(BillConfigurationError, match="token_url"):
-            resolve_environment("sandbox", token_url=wrong)
+        with pytest.raises(BillConfigurationError, match="extra oauth_url"):
+            resolve_environment("sandbox", oauth_url=wrong)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_bill.client.credentials import RememberedDevice
-from airflow_provider_bill.client.dialect import MfaState
+from airflow_provider_bill.client.auth.device import RememberedDevice
+from airflow_provider_bill.client.results import MfaState
 from airflow_provider_bill.exceptions import (
     BillApiError,
     BillConfigurationError,
@@ -14,6 +14,7 @@ from airflow_provider_bill.exceptions import (
     BillUnavailableError,
 )
 from dev.clock import START
+from tests.client.calls import v3_call
 
 CHALLENGE = {"v3": "/connect/v3/mfa/challenge", "v2": "/api/v2/MFAChallenge.json"}
 VALIDATE = {"v3": "/connect/v3/mfa/challenge/validate", "v2": "/api/v2/MFAAuthenticate.json"}
@@ -22,13 +23,13 @@ KINDS = ["v3", "v2"]
 
 
 def validate(client, session, challenge, code, *, remember=True, device="airflow-tests"):
-    return client.mfa_validate(session, challenge, code, device=device, machine_name="tests", remember=remember)
+    return client.mfa.validate(session, challenge, code, device=device, machine_name="tests", remember=remember)
 
 
 def pay(client, session):
     """Try a protected call; an untrusted session never gets to BILL's complaint about the body."""
     with pytest.raises(BillApiError) as caught:
-        client.request(session, "POST", "/v3/payments", json={})
+        v3_call(client, session, "POST", "/v3/payments", json={})
     return caught.value.code
 
 
@@ -37,12 +38,12 @@ def test_a_code_makes_the_session_trusted_and_the_device_remembered(bill, client
     client = client_of(kind)
     session = client.sign_in()
     assert pay(client, session) == "BDC_1361"
-    challenge = client.mfa_challenge(session)
+    challenge = client.mfa.challenge(session)
     remembered = validate(client, session, challenge, bill.codes()[-1])
     assert remembered is not None
     assert remembered.device == "airflow-tests"
     assert pay(client, session) != "BDC_1361"
-    assert client.mfa_status(session, remembered) is True
+    assert client.mfa.status(session, remembered) is True
     assert (bill.stats()["sms_sent"], bill.stats()["sign_ins"]) == (1, 1)
 
 
@@ -50,7 +51,7 @@ def test_a_code_makes_the_session_trusted_and_the_device_remembered(bill, client
 def test_without_remembering_the_session_alone_is_trusted(bill, client_of, kind):
     client = client_of(kind)
     session = client.sign_in()
-    challenge = client.mfa_challenge(session)
+    challenge = client.mfa.challenge(session)
     assert validate(client, session, challenge, bill.codes()[-1], remember=False) is None
     assert pay(client, session) != "BDC_1361"
 
@@ -60,7 +61,7 @@ def test_the_remembered_device_is_found_under_either_name(bill, client_of, field
     bill.settings(remember_field=field)
     client = client_of()
     session = client.sign_in()
-    remembered = validate(client, session, client.mfa_challenge(session), bill.codes()[-1])
+    remembered = validate(client, session, client.mfa.challenge(session), bill.codes()[-1])
     assert client.sign_in(remembered).trusted is True
 
 
@@ -68,7 +69,7 @@ def test_the_remembered_device_is_found_under_either_name(bill, client_of, field
 def test_a_code_may_be_written_with_dash_and_spaces(bill, client_of, kind):
     client = client_of(kind)
     session = client.sign_in()
-    challenge = client.mfa_challenge(session)
+    challenge = client.mfa.challenge(session)
     code = bill.codes()[-1]
     assert validate(client, session, challenge, f" {code[:3]}-{code[3:]} ") is not None
 
@@ -97,14 +98,14 @@ def test_wrong_late_and_too_many_codes_are_told_apart(bill, client_of, kind):
     bill.settings(mfa_code="123456")
     client = client_of(kind)
     session = client.sign_in()
-    challenge = client.mfa_challenge(session)
+    challenge = client.mfa.challenge(session)
     codes = []
     for _ in range(4):
         with pytest.raises(BillMfaError) as caught:
             validate(client, session, challenge, "654321")
         codes.append(caught.value.code)
     assert codes == ["BDC_1355", "BDC_1355", "BDC_1358", "BDC_1358"]
-    challenge = client.mfa_challenge(session)
+    challenge = client.mfa.challenge(session)
     bill.advance(301)
     with pytest.raises(BillMfaError, match="new code") as caught:
         validate(client, session, challenge, "123456")
@@ -115,7 +116,7 @@ def test_wrong_late_and_too_many_codes_are_told_apart(bill, client_of, kind):
 def test_no_phone_is_an_mfa_error(bill, client_of, kind):
     client = client_of(kind, **NORA)
     with pytest.raises(BillMfaError, match="BDC_1354"):
-        client.mfa_challenge(client.sign_in())
+        client.mfa.challenge(client.sign_in())
     assert bill.stats()["sms_sent"] == 0
 
 
@@ -126,7 +127,7 @@ def test_a_challenge_is_never_sent_twice_by_itself(bill, client_of, kind, order,
     session = client.sign_in()
     bill.fault(CHALLENGE[kind], times=9, after_effect=True, **order)
     with pytest.raises(BillUnavailableError):
-        client.mfa_challenge(session)
+        client.mfa.challenge(session)
     assert (bill.count_calls(CHALLENGE[kind]), bill.stats()["sms_sent"], slept) == (1, 1, [])
 
 
@@ -134,9 +135,9 @@ def test_the_limit_of_texts_ends_within_a_minute(bill, client_of):
     bill.settings(sms_per_minute=1)
     client = client_of()
     session = client.sign_in()
-    client.mfa_challenge(session)
+    client.mfa.challenge(session)
     with pytest.raises(BillRateLimitError) as caught:
-        client.mfa_challenge(session)
+        client.mfa.challenge(session)
     assert caught.value.retry_at == START.add(minutes=1)
 
 
@@ -144,11 +145,11 @@ def test_the_limit_of_texts_ends_within_a_minute(bill, client_of):
 def test_step_up_trusts_a_session_with_a_remembered_device_and_says_no_to_another(bill, client_of, kind):
     client = client_of(kind)
     session = client.sign_in()
-    assert client.mfa_step_up(session, RememberedDevice(token="unknown-id", device="airflow-tests")) is False
+    assert client.mfa.step_up(session, RememberedDevice(token="unknown-id", device="airflow-tests")) is False
     assert pay(client, session) == "BDC_1361"
-    remembered = validate(client, session, client.mfa_challenge(session), bill.codes()[-1])
+    remembered = validate(client, session, client.mfa.challenge(session), bill.codes()[-1])
     fresh = client.sign_in()
-    assert client.mfa_step_up(fresh, remembered) is True
+    assert client.mfa.step_up(fresh, remembered) is True
     assert pay(client, fresh) != "BDC_1361"
 
 
@@ -157,8 +158,8 @@ def test_v2_status_is_of_the_device_and_v3s_of_the_session(bill, client_of):
     for kind in KINDS:
         client = client_of(kind)
         session = client.sign_in()
-        assert client.mfa_status(session, unknown) is False
-        assert client.mfa_status(session, None) is False
+        assert client.mfa.status(session, unknown) is False
+        assert client.mfa.status(session, None) is False
     assert bill.count_calls("/api/v2/MFAStatus.json") == 1
 
 
@@ -167,12 +168,12 @@ def test_a_phone_is_set_up_under_either_spelling_of_the_path(bill, client_of, se
     client = client_of(**NORA)
     session = client.sign_in()
     assert client.session_details(session).mfa is MfaState.SETUP
-    assert client.mfa_phones(session) == []
-    setup = client.mfa_setup(session, "+14085550199")
+    assert client.mfa.phones(session) == []
+    setup = client.mfa.set_up(session, "+14085550199")
     if second_spelling:
         bill.fault("/connect/v3/mfa/validate", status=404, code="BDC_1121")
-    client.mfa_setup_validate(session, setup, bill.codes()[-1])
-    (phone,) = client.mfa_phones(session)
+    client.mfa.validate_set_up(session, setup, bill.codes()[-1])
+    (phone,) = client.mfa.phones(session)
     assert (phone.type, phone.last_digits, phone.primary) == ("MOBILE", "0199", True)
     assert bill.count_calls("/connect/v3/mfa/setup/validate") == int(second_spelling)
 
@@ -180,16 +181,16 @@ def test_a_phone_is_set_up_under_either_spelling_of_the_path(bill, client_of, se
 def test_a_second_phone_is_refused_as_bill_does(client_of):
     client = client_of()
     with pytest.raises(BillMfaError, match="BDC_5324"):
-        client.mfa_setup(client.sign_in(), "+14085550199")
+        client.mfa.set_up(client.sign_in(), "+14085550199")
 
 
 def test_a_wrong_code_at_the_set_up_is_not_sent_to_the_other_path(bill, client_of):
     bill.settings(mfa_code="123456")
     client = client_of(**NORA)
     session = client.sign_in()
-    setup = client.mfa_setup(session, "+14085550199")
+    setup = client.mfa.set_up(session, "+14085550199")
     with pytest.raises(BillMfaError, match="BDC_1355"):
-        client.mfa_setup_validate(session, setup, "654321")
+        client.mfa.validate_set_up(session, setup, "654321")
     assert bill.count_calls("/connect/v3/mfa/setup/validate") == 0
 
 
@@ -198,7 +199,7 @@ def test_a_set_up_that_cannot_be_right_is_not_sent(bill, client_of, bad):
     client = client_of()
     session = client.sign_in()
     with pytest.raises(BillConfigurationError):
-        client.mfa_setup(session, **bad)
+        client.mfa.set_up(session, **bad)
     assert bill.stats()["requests"] == 1
 
 
@@ -209,14 +210,14 @@ def test_kinds_without_mfa_say_so_before_sending(bill, client_of, kind):
     before = bill.stats()["requests"]
     remembered = RememberedDevice(token="unknown-id", device="x")
     for send in (
-        lambda: client.mfa_challenge(session),
+        lambda: client.mfa.challenge(session),
         lambda: validate(client, session, "c", "123456"),
-        lambda: client.mfa_step_up(session, remembered),
-        lambda: client.mfa_status(session, remembered),
-        lambda: client.mfa_setup(session, "+1"),
-        lambda: client.mfa_setup_validate(session, "s", "123456"),
-        lambda: client.mfa_phones(session),
+        lambda: client.mfa.step_up(session, remembered),
+        lambda: client.mfa.status(session, remembered),
+        lambda: client.mfa.set_up(session, "+1"),
+        lambda: client.mfa.validate_set_up(session, "s", "123456"),
+        lambda: client.mfa.phones(session),
     ):
-        with pytest.raises(BillConfigurationError, match=f"{kind} knows no MFA"):
+        with pytest.raises(BillConfigurationError, match=f"{kind} cannot pass MFA"):
             send()
     assert bill.stats()["requests"] == before

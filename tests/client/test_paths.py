@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_bill.client import v2, v3
 from airflow_provider_bill.client.paths import check_method, check_params, is_read, v2_path, v3_path
+from airflow_provider_bill.client.request import prepare
 from airflow_provider_bill.exceptions import BillConfigurationError
 
 
@@ -80,7 +80,7 @@ def test_no_credential_goes_into_a_query(name):
     ],
 )
 def test_the_protected_v3_calls_are_known(method, path, body, protected):
-    assert v3.is_protected(method, path, body) is protected
+    assert prepare(method, path, body=body).is_protected is protected
 
 
 @pytest.mark.parametrize(
@@ -103,4 +103,5 @@ def test_the_protected_v3_calls_are_known(method, path, body, protected):
 )
 def test_a_v2_path_tells_whether_it_reads_and_whether_it_is_protected(path, read, protected):
     assert is_read(path) is read
-    assert v2.is_protected(path) is protected
+    request = prepare("POST", path)
+    assert (request.is_write, request.is_protected) == (not read, protected)

@@ -8,10 +8,12 @@ import traceback
 
 import pytest
 
-from airflow_provider_bill.client.credentials import RememberedDevice, credentials_from
+from airflow_provider_bill.client.auth import credentials_from
+from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.redaction import Redactor
 from airflow_provider_bill.exceptions import BillError
 from dev.misbehaving_server import http_answer
+from tests.client.calls import v2_call, v3_call
 
 KINDS = ["v3", "v2", "console", "sync_token", "partner", "oauth", "spend_token"]
 MFA_KINDS = ["v3", "v2"]
@@ -19,7 +21,7 @@ MFA_KINDS = ["v3", "v2"]
 
 def sign_in_and_read(client):
     session = client.sign_in()
-    client.request(session, "GET", "/v3/spend/cards" if client.credentials.kind == "spend_token" else "/v3/vendors")
+    v3_call(client, session, "GET", "/v3/spend/cards" if client.credentials.kind == "spend_token" else "/v3/vendors")
     return session
 
 
@@ -55,10 +57,10 @@ def test_every_secret_of_the_connection_and_the_session_is_told_once(client_of, 
 def test_code_and_remembered_device_are_told_too(bill, client_of, secrets, kind):
     client = client_of(kind)
     session = client.sign_in()
-    challenge = client.mfa_challenge(session)
+    challenge = client.mfa.challenge(session)
     code = bill.codes()[-1]
     written = f"{code[:3]}-{code[3:]}"
-    remembered = client.mfa_validate(session, challenge, written, device="d", machine_name="m", remember=True)
+    remembered = client.mfa.validate(session, challenge, written, device="d", machine_name="m", remember=True)
     assert {code, written, remembered.token} <= set(secrets)
 
 
@@ -67,7 +69,7 @@ def test_a_code_is_told_before_it_is_sent(bill, client_of, secrets):
     session = client.sign_in()
     bill.fault("/connect/v3/mfa/challenge/validate", kind="reset")
     with pytest.raises(BillError):
-        client.mfa_validate(session, "c", "918273", device="d", machine_name="m", remember=True)
+        client.mfa.validate(session, "c", "918273", device="d", machine_name="m", remember=True)
     assert "918273" in secrets
 
 
@@ -75,7 +77,7 @@ def test_a_stored_session_is_told_when_it_is_first_used(client_of, secrets):
     session = client_of().sign_in()
     secrets.clear()
     client = client_of()
-    client.request(session, "GET", "/v3/vendors")
+    v3_call(client, session, "GET", "/v3/vendors")
     assert session.session_token in secrets
 
 
@@ -102,8 +104,8 @@ def test_no_error_of_a_sign_in_or_a_call_holds_a_secret(bill, client_of, secrets
             try:
                 session = client.sign_in(remembered)
                 spend = kind == "spend_token"
-                client.request(session, "GET", "/v3/spend/cards" if spend else "/v3/vendors", params={"max": 3})
-                client.call(session, "List/Vendor.json")
+                v3_call(client, session, "GET", "/v3/spend/cards" if spend else "/v3/vendors", params={"max": 3})
+                v2_call(client, session, "List/Vendor.json")
             except BillError as error:
                 errors.append(error)
     assert errors
@@ -131,7 +133,7 @@ def test_a_secret_in_a_path_is_masked_in_the_error(bill, client_of):
     client = client_of()
     session = client.sign_in()
     with pytest.raises(BillError) as caught:
-        client.request(session, "GET", f"/v3/vendors/{client.credentials.developer_key}")
+        v3_call(client, session, "GET", f"/v3/vendors/{client.credentials.developer_key}")
     assert client.credentials.developer_key not in all_texts_of(caught.value)
 
 
@@ -148,7 +150,7 @@ def test_logs_name_method_and_path_and_never_a_query(client_of, caplog):
     client = client_of()
     session = client.sign_in()
     with caplog.at_level(logging.DEBUG, logger="airflow_provider_bill"):
-        client.request(session, "GET", "/v3/vendors", params={"max": 7})
+        v3_call(client, session, "GET", "/v3/vendors", params={"max": 7})
     ours = [record for record in caplog.records if record.name.startswith("airflow_provider_bill")]
     assert [record.levelname for record in ours] == ["DEBUG"]
     assert ours[0].getMessage().startswith("GET /v3/vendors: HTTP 200 in ")

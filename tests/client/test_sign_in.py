@@ -7,8 +7,9 @@ import json
 import pendulum
 import pytest
 
-from airflow_provider_bill.client.credentials import RememberedDevice, credentials_from
-from airflow_provider_bill.client.dialect import MfaState
+from airflow_provider_bill.client.auth import credentials_from
+from airflow_provider_bill.client.auth.device import RememberedDevice
+from airflow_provider_bill.client.results import MfaState
 from airflow_provider_bill.client.session import IDLE_LIMIT, SYNC_TOKEN_IDLE_LIMIT
 from airflow_provider_bill.exceptions import (
     BillApiError,
@@ -22,6 +23,7 @@ from airflow_provider_bill.exceptions import (
 )
 from dev.clock import START
 from dev.misbehaving_server import http_answer
+from tests.client.calls import v3_call
 
 SESSION_KINDS = ["v3", "v2", "console", "sync_token", "partner"]
 LOGIN = {"v3": "/connect/v3/login", "v2": "/api/v2/Login.json"}
@@ -30,8 +32,8 @@ LOGIN = {"v3": "/connect/v3/login", "v2": "/api/v2/Login.json"}
 def remember(client, bill):
     """Pass MFA in a first session and give the remembered device."""
     session = client.sign_in()
-    challenge = client.mfa_challenge(session)
-    return client.mfa_validate(
+    challenge = client.mfa.challenge(session)
+    return client.mfa.validate(
         session, challenge, bill.codes()[-1], device="airflow-tests", machine_name="tests", remember=True
     )
 
@@ -207,7 +209,7 @@ def test_an_answer_without_a_session_id_names_what_is_missing(bill, make_client,
 def test_partner_sign_in_sends_the_app_key_first_and_the_developer_key_after(bill, client_of):
     client = client_of("partner")
     session = client.sign_in()
-    assert client.request(session, "GET", "/v3/vendors", params={"max": 1}).status == 200
+    assert v3_call(client, session, "GET", "/v3/vendors", params={"max": 1}).status == 200
     first, second, third = bill.control("GET", "requests")
     assert (first["path"], set(first["credentials"])) == ("/connect/v3/partner/login", {"appKey", "password"})
     assert (second["path"], set(second["credentials"])) == (
@@ -221,8 +223,8 @@ def test_an_oauth_token_has_a_fixed_end_and_goes_as_bearer_alone(bill, client_of
     client = client_of("oauth")
     session = client.sign_in()
     assert (session.idle_limit, session.ends_at) == (None, START.add(seconds=1234))
-    assert client.request(session, "GET", "/v3/vendors", params={"max": 1}).status == 200
-    assert client.request(session, "GET", "/v3/spend/cards").status == 200
+    assert v3_call(client, session, "GET", "/v3/vendors", params={"max": 1}).status == 200
+    assert v3_call(client, session, "GET", "/v3/spend/cards").status == 200
     assert client.session_details(session).organization_id.startswith("008")
     assert client.sign_out(session) is False
     rows = bill.control("GET", "requests")
@@ -234,7 +236,7 @@ def test_an_oauth_token_that_is_over_is_an_expired_session(bill, client_of):
     session = client.sign_in()
     bill.advance(4000)
     with pytest.raises(BillSessionExpiredError):
-        client.request(session, "GET", "/v3/vendors")
+        v3_call(client, session, "GET", "/v3/vendors")
 
 
 def test_a_wrong_client_secret_is_a_refusal(bill, client_of):
@@ -269,7 +271,7 @@ def test_an_oauth_answer_without_a_token_names_what_is_missing(bill, make_client
 def test_the_token_call_may_be_at_an_address_of_its_own(bill, make_client, serve):
     server = serve(http_answer(200, '{"access_token":"opaque-token-1","expires_in":60}'))
     credentials = credentials_from("oauth", bill.fields("oauth"))
-    make_client(credentials, bill.url, token_url=f"{server.url}/own/token").sign_in()
+    make_client(credentials, bill.url, oauth_url=f"{server.url}/own/token").sign_in()
     assert server.requests[0].startswith(b"POST /own/token HTTP/1.1")
     assert bill.stats()["requests"] == 0
 
@@ -280,14 +282,14 @@ def test_a_spend_token_needs_no_sign_in_and_no_sign_out(bill, client_of):
     assert (session.idle_limit, session.ends_at) == (None, None)
     assert client.sign_out(session) is False
     assert bill.stats()["requests"] == 0
-    assert client.request(session, "GET", "/v3/spend/cards").body["results"]
+    assert v3_call(client, session, "GET", "/v3/spend/cards").body["results"]
     assert set(bill.control("GET", "requests")[-1]["credentials"]) == {"apiToken"}
 
 
 def test_a_wrong_spend_token_is_a_refusal_and_no_expired_session(bill, client_of):
     client = client_of("spend_token", password="wrong-token-1")
     with pytest.raises(BillSignInRefusedError, match="Spend & Expense token"):
-        client.request(client.sign_in(), "GET", "/v3/spend/cards")
+        v3_call(client, client.sign_in(), "GET", "/v3/spend/cards")
 
 
 def test_the_organizations_of_v2_need_no_session(bill, client_of):

@@ -11,13 +11,14 @@ import pytest
 import requests
 
 from airflow_provider_bill import __version__
-from airflow_provider_bill.client.codes import Purpose
-from airflow_provider_bill.client.credentials import credentials_from
+from airflow_provider_bill.client.auth import credentials_from
+from airflow_provider_bill.client.request import v3_request
 from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.client.transport import Transport
 from airflow_provider_bill.exceptions import BillApiError, BillOutcomeUnknownError, BillUnavailableError
 from dev.clock import START
 from dev.misbehaving_server import http_answer
+from tests.client.calls import v2_call, v3_call
 
 FIELDS = {
     "login": "ada@example.com",
@@ -40,11 +41,11 @@ def closed_port():
 
 
 def read(client):
-    return client.request(SESSION, "GET", "/v3/vendors")
+    return v3_call(client, SESSION, "GET", "/v3/vendors")
 
 
 def write(client):
-    return client.request(SESSION, "POST", "/v3/payments", json={"amount": 1})
+    return v3_call(client, SESSION, "POST", "/v3/payments", json={"amount": 1})
 
 
 @pytest.mark.parametrize("send", [read, write])
@@ -92,7 +93,7 @@ def test_a_server_that_speaks_no_tls_is_not_trusted_with_a_call(client_at, serve
 @pytest.mark.parametrize("misdeed", ["reset", "partial", "hang"])
 def test_a_write_that_was_sent_and_not_answered_is_unknown_and_not_sent_again(client_at, serve, slept, misdeed):
     server = serve(misdeed)
-    with pytest.raises(BillOutcomeUnknownError, match="no answer was heard"):
+    with pytest.raises(BillOutcomeUnknownError, match="no answer came"):
         write(client_at(server.url, timeout=(5.0, 0.3)))
     assert (len(server.requests), slept) == (1, [])
 
@@ -100,7 +101,7 @@ def test_a_write_that_was_sent_and_not_answered_is_unknown_and_not_sent_again(cl
 @pytest.mark.parametrize("misdeed", ["reset", "partial", "hang"])
 def test_a_read_that_was_not_answered_is_asked_three_times(client_at, serve, slept, misdeed):
     server = serve(misdeed)
-    with pytest.raises(BillUnavailableError, match="no answer was heard"):
+    with pytest.raises(BillUnavailableError, match="no answer came"):
         read(client_at(server.url, timeout=(5.0, 0.3)))
     assert (len(server.requests), len(slept)) == (3, 2)
 
@@ -162,7 +163,7 @@ def test_a_session_goes_in_headers_and_nothing_else_does(client_at, serve, tmp_p
     server = serve(http_answer(200, '{"results":[]}', extra="Set-Cookie: sid=1; Path=/\r\n"))
     client = client_at(server.url)
     for _ in range(2):
-        client.request(SESSION, "GET", "/v3/vendors", params={"max": 1, "filters": 'name:eq:"a b"'})
+        v3_call(client, SESSION, "GET", "/v3/vendors", params={"max": 1, "filters": 'name:eq:"a b"'})
     line, *headers = server.requests[1].decode().split("\r\n")
     assert line == "GET /connect/v3/vendors?max=1&filters=name%3Aeq%3A%22a+b%22 HTTP/1.1"
     names = {header.split(":")[0].lower() for header in headers if header}
@@ -174,7 +175,7 @@ def test_a_session_goes_in_headers_and_nothing_else_does(client_at, serve, tmp_p
 
 def test_a_v2_call_is_a_form_without_a_query(client_at, serve):
     server = serve(http_answer(200, '{"response_status":0,"response_message":"Success","response_data":[]}'))
-    client_at(server.url).call(SESSION, "List/Vendor.json", {"start": 0})
+    v2_call(client_at(server.url), SESSION, "List/Vendor.json", {"start": 0})
     head, body = server.requests[0].decode().split("\r\n\r\n")
     assert head.startswith("POST /api/v2/List/Vendor.json HTTP/1.1\r\n")
     assert "Content-Type: application/x-www-form-urlencoded" in head
@@ -187,14 +188,14 @@ def test_a_v2_call_goes_only_to_an_endpoint_that_may_be_used(client_at, serve):
         serve(http_answer(200, '{"response_status":0}')),
     )
     session = dataclasses.replace(SESSION, api_endpoint=f"{elsewhere.url}/api/v2")
-    client_at(server.url).call(session, "List/Vendor.json")
+    v2_call(client_at(server.url), session, "List/Vendor.json")
     assert (len(server.requests), len(elsewhere.requests)) == (1, 0)
 
 
 def test_the_user_agent_names_provider_requests_and_python(serve, clock):
     server = serve(http_answer(200, "{}"))
     transport = Transport(clock=clock, user_agent_suffix="airflow/3.1.0")
-    transport.send("GET /", Purpose.READ, "GET", server.url)
+    transport.send(v3_request("GET", "/"), server.url)
     transport.close()
     python = ".".join(map(str, sys.version_info[:3]))
     versions = f"requests/{requests.__version__} python/{python} airflow/3.1.0"

@@ -63,7 +63,7 @@ def test_the_connection_test_signs_in_and_out_once_and_stores_nothing(kind, conn
     stats = bill.stats()
     assert stats["sign_ins"] == {"partner": 2, "spend_token": 0}.get(kind, 1)
     assert stats["sms_sent"] == 0
-    assert BillHook().look() is None
+    assert BillHook().peek() is None
 
 
 def test_the_connection_test_tells_why_it_failed_and_names_no_secret(connect):
@@ -88,7 +88,7 @@ def test_signing_out_of_a_session_that_bill_ended_is_a_success(connect, bill):
     BillHook().sign_in()
     bill.expire_sessions()
     assert BillHook().sign_out() is False
-    assert BillHook().look() is None
+    assert BillHook().peek() is None
 
 
 def test_a_handle_leads_another_hook_to_the_session_and_holds_no_secret(connect, bill):
@@ -148,7 +148,7 @@ def test_a_refused_password_is_not_sent_again_until_it_is_corrected(connect, bil
         ("partner", {"partner_user_id": ""}, "partner_user_id"),
         ("oauth", {"password": ""}, "client secret"),
         ("spend_token", {"password": ""}, "API token"),
-        ("v3", {"sign_in": "v4"}, "v3, v2, console, sync_token, partner, oauth, spend_token"),
+        ("v3", {"sign_in": "v4"}, "v3, v2, console, oauth, partner, spend_token, sync_token"),
         ("v3", {"environment": "prod"}, "sandbox, production"),
         ("v3", {"device": "airflow"}, "remembered_device_token"),
         ("v3", {"remembered_device_token": "abc"}, "device"),
@@ -198,7 +198,7 @@ def test_an_organization_that_the_key_cannot_enter_is_passed_on_with_bills_code(
     connect("v3")
     with pytest.raises(BillSignInRefusedError, match="BDC_11"):
         BillHook(organization_id="00801XXX000100000000").session()
-    assert BillHook(organization_id="00801XXX000100000000").look() is None
+    assert BillHook(organization_id="00801XXX000100000000").peek() is None
 
 
 def test_an_unknown_store_is_refused_by_name():

@@ -279,7 +279,7 @@ def test_a_kind_without_mfa_is_refused_before_any_call(kind, connect, new_dag, r
     assert len(failures) == len(operators)
     for error in failures:
         assert isinstance(error, BillConfigurationError)
-        assert f"{kind} knows no MFA" in str(error)
+        assert f"{kind} cannot pass MFA" in str(error)
     assert bill.stats()["requests"] == 0
 
 

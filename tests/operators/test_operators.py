@@ -55,7 +55,7 @@ def test_a_handle_in_xcom_holds_no_secret(connect, new_dag, run_dag):
         "organization_id",
         "store",
         "key",
-        "where",
+        "location",
         "trusted",
         "expires_at",
     }

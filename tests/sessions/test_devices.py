@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from airflow_provider_bill.client.credentials import RememberedDevice
+from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.exceptions import BillConfigurationError, BillStoreError
+from airflow_provider_bill.sessions.keys import device_key, session_key
 from airflow_provider_bill.sessions.stores import MemoryStore
 
 GIVEN = RememberedDevice(token="remember-me-id-given-by-bill", device="airflow-test")
@@ -15,8 +16,8 @@ OWN = {"remembered_device_token": "remember-me-id-of-the-connection", "device": 
 
 
 @pytest.fixture
-def devices(make_manager):
-    return make_manager().devices
+def devices(make_shared):
+    return make_shared().manager.devices
 
 
 def test_a_device_is_usable_for_thirty_days_from_when_bill_gave_it(devices, clock):
@@ -29,9 +30,9 @@ def test_a_device_is_usable_for_thirty_days_from_when_bill_gave_it(devices, cloc
     assert devices.days_left() == 0
 
 
-def test_its_age_is_readable_and_its_secret_is_not(devices, notes, clock, make_manager):
+def test_its_age_is_readable_and_its_secret_is_not(devices, notes, clock, make_shared):
     devices.remember(GIVEN, clock.now)
-    text = notes.read(make_manager().identity.device_key)
+    text = notes.read(device_key(make_shared().manager.identity))
     facts = json.loads(text)
     assert facts["issued_at"] == clock.now.isoformat()
     assert facts["expires_at"] == clock.now.add(days=30).isoformat()
@@ -41,17 +42,17 @@ def test_its_age_is_readable_and_its_secret_is_not(devices, notes, clock, make_m
     assert GIVEN.token not in repr(devices.record())
 
 
-def test_another_task_reads_the_same_device_and_its_secret_is_told_first(devices, clock, make_manager):
+def test_another_task_reads_the_same_device_and_its_secret_is_told_first(devices, clock, make_shared):
     devices.remember(GIVEN, clock.now)
     secrets: list[str] = []
-    assert make_manager(secrets=secrets).devices.usable() == GIVEN
+    assert make_shared(secrets=secrets).manager.devices.usable() == GIVEN
     assert GIVEN.token in secrets
 
 
 @pytest.mark.parametrize("fact", ["issued_at", "expires_at", "refused_at", "organization_id"])
-def test_a_tampered_record_is_a_miss(fact, devices, notes, clock, make_manager):
+def test_a_tampered_record_is_a_miss(fact, devices, notes, clock, make_shared):
     devices.remember(GIVEN, clock.now)
-    key = make_manager().identity.device_key
+    key = device_key(make_shared().manager.identity)
     notes.write(key, json.dumps({**json.loads(notes.read(key)), fact: clock.now.add(years=1).isoformat()}))
     assert devices.record() is None
     assert devices.usable() is None
@@ -59,8 +60,8 @@ def test_a_tampered_record_is_a_miss(fact, devices, notes, clock, make_manager):
 
 
 @pytest.mark.parametrize("garbage", ["", "no JSON", "[]", '{"v": 2, "sealed": ""}', '{"v": 1}'])
-def test_garbage_is_a_miss_and_no_error(garbage, devices, notes, make_manager):
-    notes.write(make_manager().identity.device_key, garbage)
+def test_garbage_is_a_miss_and_no_error(garbage, devices, notes, make_shared):
+    notes.write(device_key(make_shared().manager.identity), garbage)
     assert devices.record() is None
 
 
@@ -72,22 +73,22 @@ def test_garbage_is_a_miss_and_no_error(garbage, devices, notes, make_manager):
         {"fields": {"password": "changed"}},
     ],
 )
-def test_the_record_of_one_identity_is_a_miss_for_another(changes, devices, notes, clock, make_manager):
+def test_the_record_of_one_identity_is_a_miss_for_another(changes, devices, notes, clock, make_shared):
     devices.remember(GIVEN, clock.now)
-    mine, other = make_manager().identity.device_key, make_manager(**changes)
-    notes.write(other.identity.device_key, notes.read(mine))
-    assert other.devices.record() is None
+    mine, other = device_key(make_shared().manager.identity), make_shared(**changes)
+    notes.write(device_key(other.manager.identity), notes.read(mine))
+    assert other.manager.devices.record() is None
 
 
-def test_a_session_record_does_not_open_as_a_device_record(make_manager, store, notes):
-    manager = make_manager()
-    manager.acquire()
-    notes.write(manager.identity.device_key, store.read(manager.identity.session_key))
-    assert manager.devices.record() is None
+def test_a_session_record_does_not_open_as_a_device_record(make_shared, store, notes):
+    shared = make_shared()
+    shared.manager.acquire()
+    notes.write(device_key(shared.manager.identity), store.read(session_key(shared.manager.identity)))
+    assert shared.manager.devices.record() is None
 
 
-def test_the_stored_device_comes_before_the_connections_own(make_manager, clock):
-    devices = make_manager(fields=OWN).devices
+def test_the_stored_device_comes_before_the_connections_own(make_shared, clock):
+    devices = make_shared(fields=OWN).manager.devices
     assert devices.usable().device == "laptop"
     assert devices.days_left() is None  # nobody knows when BILL gave it
     devices.remember(GIVEN, clock.now)
@@ -95,8 +96,8 @@ def test_the_stored_device_comes_before_the_connections_own(make_manager, clock)
 
 
 @pytest.mark.parametrize("how", ["over", "refused"])
-def test_the_connections_own_device_is_tried_when_the_stored_one_serves_no_more(how, make_manager, clock):
-    devices = make_manager(fields=OWN).devices
+def test_the_connections_own_device_is_tried_when_the_stored_one_serves_no_more(how, make_shared, clock):
+    devices = make_shared(fields=OWN).manager.devices
     devices.remember(GIVEN, clock.now)
     if how == "over":
         clock.advance(days=30)
@@ -107,12 +108,12 @@ def test_the_connections_own_device_is_tried_when_the_stored_one_serves_no_more(
     assert devices.usable() is None
 
 
-def test_a_refusal_is_noted_and_logged_with_the_way_out(devices, notes, clock, make_manager, caplog):
+def test_a_refusal_is_noted_and_logged_with_the_way_out(devices, notes, clock, make_shared, caplog):
     devices.remember(GIVEN, clock.now)
     devices.refuse(GIVEN)
     assert devices.usable() is None
     assert devices.days_left() is None
-    assert json.loads(notes.read(make_manager().identity.device_key))["refused_at"] == clock.now.isoformat()
+    assert json.loads(notes.read(device_key(make_shared().manager.identity)))["refused_at"] == clock.now.isoformat()
     assert "BillMfaOperator" in caplog.text
     assert GIVEN.token not in caplog.text
 
@@ -125,19 +126,19 @@ def test_a_late_refusal_of_an_old_device_does_not_hide_the_new_one(devices, cloc
     assert devices.usable() == new
 
 
-def test_a_new_device_in_the_connection_is_used_after_the_old_one_was_refused(make_manager):
-    devices = make_manager(fields=OWN).devices
+def test_a_new_device_in_the_connection_is_used_after_the_old_one_was_refused(make_shared):
+    devices = make_shared(fields=OWN).manager.devices
     devices.refuse(devices.usable())
-    changed = make_manager(fields={**OWN, "remembered_device_token": "a-newer-one"}).devices
+    changed = make_shared(fields={**OWN, "remembered_device_token": "a-newer-one"}).manager.devices
     assert changed.usable().token == "a-newer-one"
 
 
-def test_a_refusal_that_cannot_be_noted_is_no_error(make_manager, caplog):
+def test_a_refusal_that_cannot_be_noted_is_no_error(make_shared, caplog):
     class Broken(MemoryStore):
         def write(self, key, text):
             raise BillStoreError("the record could not be written")
 
-    devices = make_manager(notes=Broken()).devices
+    devices = make_shared(notes=Broken()).manager.devices
     devices.refuse(GIVEN)
     assert "could not be noted" in caplog.text
 
@@ -145,6 +146,6 @@ def test_a_refusal_that_cannot_be_noted_is_no_error(make_manager, caplog):
 @pytest.mark.parametrize(
     ("given", "missing"), [("device", "remembered_device_token"), ("remembered_device_token", "device")]
 )
-def test_a_label_without_its_token_and_a_token_without_its_label_are_refused(given, missing, make_manager):
+def test_a_label_without_its_token_and_a_token_without_its_label_are_refused(given, missing, make_shared):
     with pytest.raises(BillConfigurationError, match=f"^{missing} of the remembered device is missing"):
-        make_manager(fields={given: OWN[given]})
+        make_shared(fields={given: OWN[given]})

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from airflow_provider_bill.exceptions import BillRateLimitError, BillSignInRefusedError, BillStoreError
+from airflow_provider_bill.sessions.keys import session_key
 from airflow_provider_bill.sessions.stores import MemoryStore
 
 LOGIN_NOTE = "bill_sign_in__bill__v3"
@@ -22,11 +23,11 @@ def note_of(notes: MemoryStore, key: str) -> dict:
     return json.loads(notes.read(key) or "{}")
 
 
-def test_a_hundred_tasks_of_three_tries_with_a_wrong_password_ask_bill_once(make_manager, bill):
+def test_a_hundred_tasks_of_three_tries_with_a_wrong_password_ask_bill_once(make_shared, bill):
     said = set()
     for _ in range(300):
         with pytest.raises(BillSignInRefusedError) as caught:
-            make_manager(fields=WRONG).acquire()
+            make_shared(fields=WRONG).manager.acquire()
         assert caught.value.code == "BDC_1101"
         assert not caught.value.retryable
         said.add(str(caught.value))
@@ -39,43 +40,43 @@ def test_a_hundred_tasks_of_three_tries_with_a_wrong_password_ask_bill_once(make
     assert LOGIN_NOTE in again
 
 
-def test_a_corrected_password_signs_in_without_a_manual_step(make_manager, bill):
+def test_a_corrected_password_signs_in_without_a_manual_step(make_shared, bill):
     with pytest.raises(BillSignInRefusedError):
-        make_manager(fields=WRONG).acquire()
-    assert make_manager().acquire()
+        make_shared(fields=WRONG).manager.acquire()
+    assert make_shared().manager.acquire()
     stats = bill.stats()
     assert (stats["sign_ins"], stats["refused_sign_ins"]) == (1, 1)
 
 
-def test_after_a_person_has_cleared_the_note_the_same_password_is_sent_again(make_manager, notes, bill):
+def test_after_a_person_has_cleared_the_note_the_same_password_is_sent_again(make_shared, notes, bill):
     for _ in range(2):
         with pytest.raises(BillSignInRefusedError):
-            make_manager(fields=WRONG).acquire()
+            make_shared(fields=WRONG).manager.acquire()
         notes.delete(LOGIN_NOTE)
     assert bill.stats()["refused_sign_ins"] == 2
 
 
-def test_a_wrong_password_is_wrong_for_every_organization(make_manager, organizations, bill):
+def test_a_wrong_password_is_wrong_for_every_organization(make_shared, organizations, bill):
     for organization_id in organizations * 2:
         with pytest.raises(BillSignInRefusedError):
-            make_manager(fields={**WRONG, "organization_id": organization_id}).acquire()
+            make_shared(fields={**WRONG, "organization_id": organization_id}).manager.acquire()
     assert bill.stats()["refused_sign_ins"] == 1
 
 
-def test_an_organization_without_access_holds_up_no_other(make_manager, organizations, bill):
+def test_an_organization_without_access_holds_up_no_other(make_shared, organizations, bill):
     no_access = next(row["id"] for row in bill.seed["organizations"] if "BDC_1105" in row["note"])
     for _ in range(3):
         with pytest.raises(BillSignInRefusedError) as caught:
-            make_manager(fields={"organization_id": no_access}).acquire()
+            make_shared(fields={"organization_id": no_access}).manager.acquire()
         assert caught.value.code == "BDC_1105"
-    assert make_manager(fields={"organization_id": organizations[1]}).acquire()
+    assert make_shared(fields={"organization_id": organizations[1]}).manager.acquire()
     stats = bill.stats()
     assert (stats["sign_ins"], stats["refused_sign_ins"]) == (1, 1)
 
 
-def test_a_refusal_note_does_not_tell_the_password(make_manager, notes):
+def test_a_refusal_note_does_not_tell_the_password(make_shared, notes):
     with pytest.raises(BillSignInRefusedError):
-        make_manager(fields=WRONG).acquire()
+        make_shared(fields=WRONG).manager.acquire()
     assert "wrong password" not in notes.read(LOGIN_NOTE)
 
 
@@ -96,91 +97,89 @@ def test_a_refusal_note_does_not_tell_the_password(make_manager, notes):
         '{"v": 1, "state": "proven", "at": {"year": 2026}}',
     ],
 )
-def test_notes_that_make_no_sense_are_no_notes(text, make_manager, notes, bill):
-    manager = make_manager()
-    organization_id = manager.identity.organization_id
+def test_notes_that_make_no_sense_are_no_notes(text, make_shared, notes, bill):
+    shared = make_shared()
+    organization_id = shared.manager.identity.organization_id
     notes.write(LOGIN_NOTE, text)
     notes.write(f"bill_sign_in__bill__{organization_id}__v3", text)
-    assert manager.acquire()
+    assert shared.manager.acquire()
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_a_note_of_another_identity_is_not_about_this_one(make_manager, notes, bill):
+def test_a_note_of_another_identity_is_not_about_this_one(make_shared, notes, bill):
     with pytest.raises(BillSignInRefusedError):
-        make_manager(conn_id="other", fields=WRONG).acquire()
+        make_shared(conn_id="other", fields=WRONG).manager.acquire()
     notes.write(LOGIN_NOTE, notes.read("bill_sign_in__other__v3"))
-    assert make_manager().acquire()
+    assert make_shared().manager.acquire()
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_used_up_sign_ins_block_until_the_hour_turns_without_a_call_in_between(
-    make_manager, organizations, clock, bill
-):
+def test_used_up_sign_ins_block_until_the_hour_turns_without_a_call_in_between(make_shared, organizations, clock, bill):
     bill.settings(sign_ins_per_hour=1)
-    assert make_manager(fields={"organization_id": organizations[0]}).acquire()
+    assert make_shared(fields={"organization_id": organizations[0]}).manager.acquire()
     other = {"organization_id": organizations[1]}
     retry_at = clock.now.start_of("hour").add(hours=1)
     calls = []
     for _ in range(10):
         with pytest.raises(BillRateLimitError) as caught:
-            make_manager(fields=other).acquire()
+            make_shared(fields=other).manager.acquire()
         assert caught.value.retry_at == retry_at
         calls.append(bill.stats()["requests"])
     # The first was refused by BILL itself; the others did not ask.
     assert calls == [2] * 10
     with pytest.raises(BillRateLimitError):
-        make_manager("v2", conn_id="another connection with that developer key", fields=other).acquire()
+        make_shared("v2", conn_id="another connection with that developer key", fields=other).manager.acquire()
     assert bill.stats()["requests"] == 2
     clock.advance(seconds=(retry_at - clock.now).total_seconds() + 1)
-    assert make_manager(fields=other).acquire()
+    assert make_shared(fields=other).manager.acquire()
     assert bill.stats()["sign_ins"] == 2
 
 
-def test_a_locked_organization_blocks_only_itself(make_manager, organizations, clock, bill):
+def test_a_locked_organization_blocks_only_itself(make_shared, organizations, clock, bill):
     bill.control("POST", "organizations/lock", {"organization_id": organizations[1]})
     for _ in range(3):
         with pytest.raises(BillRateLimitError) as caught:
-            make_manager(fields={"organization_id": organizations[1]}).acquire()
+            make_shared(fields={"organization_id": organizations[1]}).manager.acquire()
         assert caught.value.code == "BDC_1107"
     assert bill.stats()["requests"] == 1
-    assert make_manager().acquire()
+    assert make_shared().manager.acquire()
     bill.control("POST", "organizations/lock", {"organization_id": organizations[1], "locked": False})
     clock.advance(minutes=15, seconds=1)
-    assert make_manager(fields={"organization_id": organizations[1]}).acquire()
+    assert make_shared(fields={"organization_id": organizations[1]}).manager.acquire()
 
 
-def test_credentials_count_as_proven_for_a_while_only(make_manager, organizations, notes, clock):
-    make_manager().acquire()
+def test_credentials_count_as_proven_for_a_while_only(make_shared, organizations, notes, clock):
+    make_shared().manager.acquire()
     proven_at = note_of(notes, LOGIN_NOTE)["at"]
-    make_manager(fields={"organization_id": organizations[1]}).acquire()
+    make_shared(fields={"organization_id": organizations[1]}).manager.acquire()
     assert note_of(notes, LOGIN_NOTE)["at"] == proven_at
     clock.advance(minutes=36)
-    make_manager().acquire()
+    make_shared().manager.acquire()
     assert note_of(notes, LOGIN_NOTE)["at"] == clock().isoformat()
 
 
-def test_how_a_sign_in_ended_is_told_also_if_it_cannot_be_noted(make_manager, notes, monkeypatch, caplog):
+def test_how_a_sign_in_ended_is_told_also_if_it_cannot_be_noted(make_shared, notes, monkeypatch, caplog):
     def fail(key, text):
         raise BillStoreError("the record could not be written")
 
     monkeypatch.setattr(notes, "write", fail)
     with pytest.raises(BillSignInRefusedError):
-        make_manager(fields=WRONG).acquire()
+        make_shared(fields=WRONG).manager.acquire()
     assert "could not be noted" in caplog.text
 
 
 @pytest.mark.parametrize("text", ["{", '{"v": 2, "sealed": "AAAA"}', '{"v": 1, "sealed": "AAAA"}', "[]", "null", "7"])
-def test_a_record_that_cannot_be_opened_costs_one_sign_in(text, make_manager, store, bill):
-    store.write(make_manager().identity.session_key, text)
+def test_a_record_that_cannot_be_opened_costs_one_sign_in(text, make_shared, store, bill):
+    store.write(session_key(make_shared().manager.identity), text)
     for _ in range(3):
-        make_manager().acquire()
+        make_shared().manager.acquire()
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_the_record_of_another_identity_costs_one_sign_in(make_manager, organizations, store, bill):
-    first = make_manager()
-    second = make_manager(fields={"organization_id": organizations[1]})
-    second.acquire()
-    store.write(first.identity.session_key, store.read(second.identity.session_key))
-    assert first.acquire().organization_id == organizations[0]
+def test_the_record_of_another_identity_costs_one_sign_in(make_shared, organizations, store, bill):
+    first = make_shared()
+    second = make_shared(fields={"organization_id": organizations[1]})
+    second.manager.acquire()
+    store.write(session_key(first.manager.identity), store.read(session_key(second.manager.identity)))
+    assert first.manager.acquire().organization_id == organizations[0]
     assert bill.stats()["sign_ins"] == 2

@@ -3,19 +3,27 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_bill.exceptions import BillHandleError
-from airflow_provider_bill.sessions.identity import Handle, Identity, XComPlace
+from airflow_provider_bill.sessions.identity import Handle, Identity, XComLocation
+from airflow_provider_bill.sessions.keys import session_key
 
 GOOD = {"conn_id": "bill_default", "organization_id": "008A", "store": "variable", "key": "k"}
 
 
 def test_the_key_names_connection_organization_and_kind_and_is_masked_by_airflow():
-    assert Identity("c", "008A", "v3", "x").session_key == "bill_session_token__c__008A__v3"
-    assert Identity("c", "", "oauth", "x").session_key == "bill_session_token__c__any__oauth"
+    assert session_key(Identity("c", "008A", "v3", "x")) == "bill_session_token__c__008A__v3"
+    assert session_key(Identity("c", "", "oauth", "x")) == "bill_session_token__c__any__oauth"
 
 
 def test_a_handle_survives_the_way_through_xcom():
-    handle = Handle("c", "008A", "xcom", "k", XComPlace("d", "r", "t", 3), True, "2026-11-21T12:00:00+00:00")
+    handle = Handle("c", "008A", "xcom", "k", XComLocation("d", "r", "t", 3), True, "2026-11-21T12:00:00+00:00")
     assert Handle.from_dict(handle.as_dict()) == handle
+
+
+def test_a_handle_of_the_first_version_leads_to_the_same_login_task():
+    place = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1}
+    old = {**GOOD, "store": "xcom", "where": place, "trusted": True, "expires_at": "2026-11-21T12:00:00+00:00"}
+    assert Handle.from_dict(old).location == XComLocation("d", "r", "t")
+    assert Handle.from_dict({**GOOD, "where": None}).location is None
 
 
 @pytest.mark.parametrize(
@@ -28,9 +36,9 @@ def test_a_handle_survives_the_way_through_xcom():
         ({**GOOD, "organization_id": 8}, "'organization_id'"),
         ({**GOOD, "key": None}, "'key'"),
         ({**GOOD, "store": "redis"}, "store is not variable, xcom or memory"),
-        ({**GOOD, "store": "xcom"}, "'where'"),
-        ({**GOOD, "store": "xcom", "where": {"dag_id": "d"}}, "'where'"),
-        ({**GOOD, "store": "xcom", "where": "login"}, "'where'"),
+        ({**GOOD, "store": "xcom"}, "'location'"),
+        ({**GOOD, "store": "xcom", "location": {"dag_id": "d"}}, "'location'"),
+        ({**GOOD, "store": "xcom", "location": "login"}, "'location'"),
     ],
 )
 def test_a_malformed_handle_is_refused_in_one_sentence_that_names_the_field(value, named):

@@ -8,54 +8,56 @@ from airflow_provider_bill.exceptions import (
     BillSignInRefusedError,
     BillStoreError,
 )
+from airflow_provider_bill.sessions.keys import session_key
 from airflow_provider_bill.sessions.stores import MemoryStore
+from tests.client.calls import v3_call
 
 
-def test_twenty_tasks_share_one_sign_in(make_manager, vendors, bill):
+def test_twenty_tasks_share_one_sign_in(make_shared, vendors, bill):
     for _ in range(20):
-        vendors(make_manager())
+        vendors(make_shared())
     stats = bill.stats()
     assert (stats["sign_ins"], stats["open_sessions"]) == (1, 1)
 
 
-def test_use_moves_the_end_and_is_written_at_most_once_a_minute(make_manager, vendors, store, clock, bill):
-    manager = make_manager()
+def test_use_moves_the_end_and_is_written_at_most_once_a_minute(make_shared, vendors, store, clock, bill):
+    shared = make_shared()
     for _ in range(60):
-        vendors(manager)
+        vendors(shared)
         clock.advance(seconds=10)
     # One write of the sign-in, then one for each of the minutes 1 to 9.
     assert store.writes == 10
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_many_tasks_in_a_minute_write_its_use_once(make_manager, vendors, store, clock):
-    managers = [make_manager() for _ in range(8)]
-    for manager in managers:
-        vendors(manager)
+def test_many_tasks_in_a_minute_write_its_use_once(make_shared, vendors, store, clock):
+    sessions = [make_shared() for _ in range(8)]
+    for shared in sessions:
+        vendors(shared)
     clock.advance(seconds=61)
-    for manager in managers:
-        vendors(manager)
+    for shared in sessions:
+        vendors(shared)
     assert store.writes == 2
 
 
-def test_a_session_used_every_half_hour_lives_all_day(make_manager, vendors, clock, bill):
+def test_a_session_used_every_half_hour_lives_all_day(make_shared, vendors, clock, bill):
     for _ in range(48):
-        vendors(make_manager())
+        vendors(make_shared())
         clock.advance(minutes=30)
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_a_session_idle_for_too_long_is_not_even_tried(make_manager, vendors, clock, bill):
-    vendors(make_manager())
+def test_a_session_idle_for_too_long_is_not_even_tried(make_shared, vendors, clock, bill):
+    vendors(make_shared())
     clock.advance(minutes=34, seconds=30)
-    vendors(make_manager())
+    vendors(make_shared())
     stats = bill.stats()
     assert stats["sign_ins"] == 2
     assert stats["requests"] == 4
 
 
-def test_a_session_that_bill_ended_costs_one_sign_in_and_no_failure(make_manager, vendors, bill):
-    first, second = make_manager(), make_manager()
+def test_a_session_that_bill_ended_costs_one_sign_in_and_no_failure(make_shared, vendors, bill):
+    first, second = make_shared(), make_shared()
     vendors(first)
     vendors(second)
     bill.expire_sessions()
@@ -64,68 +66,68 @@ def test_a_session_that_bill_ended_costs_one_sign_in_and_no_failure(make_manager
     assert bill.stats()["sign_ins"] == 2
 
 
-def test_a_refused_call_is_made_once_more_and_the_second_refusal_is_final(make_manager, bill):
-    manager = make_manager()
+def test_a_refused_call_is_made_once_more_and_the_second_refusal_is_final(make_shared, bill):
+    shared = make_shared()
     calls = []
 
     def call(session):
         calls.append(session.session_token)
         bill.expire_sessions()
-        return manager.client.request(session, "GET", "/v3/vendors")
+        return v3_call(shared.client, session, "GET", "/v3/vendors")
 
     with pytest.raises(BillSessionExpiredError):
-        manager.run(call)
+        shared.run(call)
     assert len(calls) == 2
     assert bill.stats()["sign_ins"] == 2
 
 
-def test_a_newer_session_is_not_overwritten_by_the_use_of_an_older_one(make_manager, vendors, store, clock):
-    old = make_manager()
+def test_a_newer_session_is_not_overwritten_by_the_use_of_an_older_one(make_shared, vendors, store, clock):
+    old = make_shared()
     vendors(old)
-    new = make_manager()
-    new.forget(new.acquire())
-    newest = new.acquire()
+    new = make_shared()
+    new.manager.forget(new.manager.acquire())
+    newest = new.manager.acquire()
     clock.advance(minutes=5)
     vendors(old)
-    assert make_manager().acquire().session_token == newest.session_token
+    assert make_shared().manager.acquire().session_token == newest.session_token
 
 
-def test_use_after_sign_out_does_not_bring_the_record_back(make_manager, vendors, store, clock):
-    still_working, leaving = make_manager(), make_manager()
+def test_use_after_sign_out_does_not_bring_the_record_back(make_shared, vendors, store, clock):
+    still_working, leaving = make_shared(), make_shared()
     vendors(still_working)
-    leaving.forget(leaving.acquire())
+    leaving.manager.forget(leaving.manager.acquire())
     clock.advance(minutes=2)
     vendors(still_working)
-    assert store.read(still_working.identity.session_key) is None
+    assert store.read(session_key(still_working.manager.identity)) is None
 
 
-def test_a_changed_password_makes_the_stored_session_a_miss(make_manager, vendors, bill):
-    vendors(make_manager())
+def test_a_changed_password_makes_the_stored_session_a_miss(make_shared, vendors, bill):
+    vendors(make_shared())
     with pytest.raises(BillSignInRefusedError):
-        vendors(make_manager(fields={"password": "another password"}))
+        vendors(make_shared(fields={"password": "another password"}))
     assert bill.stats()["refused_sign_ins"] == 1
 
 
-def test_a_refused_sign_in_leaves_nothing_in_the_store(make_manager, store):
+def test_a_refused_sign_in_leaves_nothing_in_the_store(make_shared, store):
     with pytest.raises(BillSignInRefusedError) as caught:
-        make_manager(fields={"password": "wrong password"}).acquire()
+        make_shared(fields={"password": "wrong password"}).manager.acquire()
     assert caught.value.code == "BDC_1101"
     assert "wrong password" not in str(caught.value)
     assert store.writes == 0
 
 
-def test_garbage_in_the_store_costs_a_sign_in_and_no_error(make_manager, vendors, store, bill):
-    manager = make_manager()
-    store.write(manager.identity.session_key, '{"v": 1, "sealed": "cut o')
-    vendors(manager)
+def test_garbage_in_the_store_costs_a_sign_in_and_no_error(make_shared, vendors, store, bill):
+    shared = make_shared()
+    store.write(session_key(shared.manager.identity), '{"v": 1, "sealed": "cut o')
+    vendors(shared)
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_sessions_of_two_organizations_live_side_by_side(make_manager, bill):
+def test_sessions_of_two_organizations_live_side_by_side(make_shared, bill):
     organizations = [row["id"] for row in bill.seed["organizations"]][:2]
     for _ in range(3):
         for organization_id in organizations:
-            session = make_manager(fields={"organization_id": organization_id}).acquire()
+            session = make_shared(fields={"organization_id": organization_id}).manager.acquire()
             assert session.organization_id == organization_id
     assert bill.stats()["sign_ins"] == 2
 
@@ -135,33 +137,33 @@ def test_sessions_of_two_organizations_live_side_by_side(make_manager, bill):
     # A partner signs in itself, and then as a user: two calls.
     [("v3", 1), ("v2", 1), ("console", 1), ("sync_token", 1), ("partner", 2), ("oauth", 1)],
 )
-def test_every_kind_of_sign_in_is_shared(kind, calls, make_manager, bill):
-    first = make_manager(kind).acquire()
-    assert make_manager(kind).acquire() == first
+def test_every_kind_of_sign_in_is_shared(kind, calls, make_shared, bill):
+    first = make_shared(kind).manager.acquire()
+    assert make_shared(kind).manager.acquire() == first
     assert bill.stats()["sign_ins"] == calls
 
 
-def test_an_oauth_token_ends_at_its_end_however_much_it_is_used(make_manager, vendors, store, clock, bill):
+def test_an_oauth_token_ends_at_its_end_however_much_it_is_used(make_shared, vendors, store, clock, bill):
     bill.settings(oauth_token_seconds=1200)
-    manager = make_manager("oauth")
+    shared = make_shared("oauth")
     for _ in range(25):
-        vendors(manager)
+        vendors(shared)
         clock.advance(minutes=1)
     assert bill.stats()["sign_ins"] == 2
     assert store.writes == 2  # use moves nothing, so only the two tokens were written
 
 
-def test_a_spend_token_is_neither_signed_in_nor_stored(make_manager, store, bill):
-    session = make_manager("spend_token").acquire()
+def test_a_spend_token_is_neither_signed_in_nor_stored(make_shared, store, bill):
+    session = make_shared("spend_token").manager.acquire()
     assert session.expires_at is None
     assert store.writes == 0
     assert bill.stats()["requests"] == 0
 
 
-def test_the_secret_of_a_stored_session_is_told_before_it_is_used(make_manager):
-    token = make_manager().acquire().session_token
+def test_the_secret_of_a_stored_session_is_told_before_it_is_used(make_shared):
+    token = make_shared().manager.acquire().session_token
     secrets: list[str] = []
-    assert make_manager(secrets=secrets).acquire().session_token == token
+    assert make_shared(secrets=secrets).manager.acquire().session_token == token
     assert token in secrets
 
 
@@ -181,25 +183,25 @@ class BrokenStore(MemoryStore):
         super().write(key, text)
 
 
-def test_a_store_that_cannot_be_read_does_not_mean_no_session(make_manager, bill):
+def test_a_store_that_cannot_be_read_does_not_mean_no_session(make_shared, bill):
     with pytest.raises(BillStoreError) as caught:
-        make_manager(store=BrokenStore("read")).acquire()
+        make_shared(store=BrokenStore("read")).manager.acquire()
     assert caught.value.retryable
     assert bill.stats()["sign_ins"] == 0
 
 
-def test_a_store_that_cannot_be_written_costs_a_warning_and_not_the_session(make_manager, vendors, caplog, clock):
-    manager = make_manager(store=BrokenStore("write"))
-    vendors(manager)
+def test_a_store_that_cannot_be_written_costs_a_warning_and_not_the_session(make_shared, vendors, caplog, clock):
+    shared = make_shared(store=BrokenStore("write"))
+    vendors(shared)
     clock.advance(minutes=2)
-    vendors(manager)
+    vendors(shared)
     assert "other tasks cannot share the session" in caplog.text
-    assert manager.acquire().last_used_at == clock()
+    assert shared.manager.acquire().last_used_at == clock()
 
 
-def test_being_signed_in_to_another_organization_is_an_error(make_manager, bill):
-    manager = make_manager()
-    other = make_manager(fields={"organization_id": bill.seed["organizations"][1]["id"]})
-    manager.client.sign_in = other.client.sign_in  # BILL answering for another organization than was asked for
+def test_being_signed_in_to_another_organization_is_an_error(make_shared, bill):
+    shared = make_shared()
+    other = make_shared(fields={"organization_id": bill.seed["organizations"][1]["id"]})
+    shared.client.sign_in = other.client.sign_in  # BILL answering for another organization than was asked for
     with pytest.raises(BillApiError, match="organization_id"):
-        manager.acquire()
+        shared.manager.acquire()

@@ -8,6 +8,7 @@ import pendulum
 import pytest
 
 from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
+from airflow_provider_bill.sessions.keys import device_key
 from airflow_provider_bill.sessions.mfa import Challenge
 from airflow_provider_bill.sessions.stores import MemoryStore
 
@@ -16,10 +17,10 @@ KINDS = ["v3", "v2"]
 
 
 class Person:
-    """One who asks for a code and enters it, in the session of one manager."""
+    """One who asks for a code and enters it, in a shared session."""
 
-    def __init__(self, manager, mfa):
-        self.manager, self.mfa = manager, mfa
+    def __init__(self, shared):
+        self.manager, self.trust, self.mfa = shared.manager, shared.trust, shared.mfa
 
     def ask(self, **kwargs):
         return self.mfa.challenge(self.manager.acquire(), **kwargs)
@@ -35,10 +36,9 @@ class Person:
 
 
 @pytest.fixture
-def person(make_manager, make_mfa):
+def person(make_shared):
     def make(kind="v3", **kwargs):
-        manager = make_manager(kind, **kwargs)
-        return Person(manager, make_mfa(manager))
+        return Person(make_shared(kind, **kwargs))
 
     return make
 
@@ -56,14 +56,14 @@ def wrong(code: str) -> str:
 def test_a_code_makes_the_shared_session_trusted_and_the_device_remembered(kind, person, codes, clock, bill):
     one = person(kind)
     challenge = one.ask()
-    assert not one.manager.look().trusted
+    assert not one.manager.peek().trusted
     clock.advance(seconds=30)
     one.enter(challenge, codes()[0])
-    assert one.manager.look().trusted
+    assert one.manager.peek().trusted
     record = one.manager.devices.record()
     assert record.issued_at == clock.now
     assert record.remembered.device == "airflow-test"
-    assert one.mfa.trusted_days(one.manager.acquire()) == 30
+    assert one.trust.days_left(one.manager.acquire()) == 30
     stats = bill.stats()
     assert (stats["sign_ins"], stats["sms_sent"]) == (1, 1)
 
@@ -83,7 +83,7 @@ def test_a_code_on_its_way_is_used_for_five_minutes_and_then_a_new_one_is_sent(p
     clock.advance(minutes=4, seconds=59)
     assert person().ask() == first
     clock.advance(seconds=1)
-    assert person().mfa.open_challenge(person().manager.acquire()) is None
+    assert person().mfa.pending(person().manager.acquire()) is None
     second = person().ask()
     assert second.challenge_id != first.challenge_id
     assert second.texts == 1
@@ -137,7 +137,7 @@ def test_a_wrong_code_says_how_many_tries_bill_leaves_also_to_another_task(kind,
     assert "leaves 1 more tries" in str(errors[1])
     one = person(kind)
     one.enter(challenge, code)
-    assert one.manager.look().trusted
+    assert one.manager.peek().trusted
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -150,7 +150,7 @@ def test_too_many_wrong_codes_end_the_challenge(kind, person, codes):
     error = one.refused(challenge, code)
     assert error.code == "BDC_1358"
     assert "wait" in str(error)
-    assert not one.manager.look().trusted
+    assert not one.manager.peek().trusted
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -170,9 +170,9 @@ def test_a_code_is_entered_once(person, codes):
     one = person()
     challenge = one.ask()
     one.enter(challenge, codes()[0])
-    assert one.mfa.open_challenge(one.manager.acquire()) is None
+    assert one.mfa.pending(one.manager.acquire()) is None
     assert one.refused(challenge, codes()[0]).code == "BDC_1374"
-    assert one.manager.look().trusted
+    assert one.manager.peek().trusted
 
 
 def test_a_late_wrong_code_for_an_old_challenge_does_not_hide_the_new_one(person, codes):
@@ -190,7 +190,7 @@ def test_a_challenge_of_another_session_is_not_sent(person, clock, attempts, cod
     assert "another session" in str(error)
     assert "new code" in str(error)
     assert attempts() == 0
-    assert one.mfa.open_challenge(one.manager.acquire()) is None
+    assert one.mfa.pending(one.manager.acquire()) is None
 
 
 @pytest.mark.parametrize("field", ["mfaId", "rememberMeId", "both"])
@@ -207,9 +207,9 @@ def test_the_device_is_remembered_under_whichever_name_bill_gives_it(field, pers
 def test_without_remembering_only_this_session_is_trusted(kind, person, codes, clock, notes):
     one = person(kind)
     one.enter(one.ask(), codes()[0], remember=False)
-    assert one.manager.look().trusted
-    assert notes.read(one.manager.identity.device_key) is None
-    assert one.mfa.trusted_days(one.manager.acquire()) == 0
+    assert one.manager.peek().trusted
+    assert notes.read(device_key(one.manager.identity)) is None
+    assert one.trust.days_left(one.manager.acquire()) == 0
     clock.advance(minutes=40)
     assert not person(kind).manager.acquire().trusted
 
@@ -229,7 +229,7 @@ def test_without_a_phone_the_error_says_where_to_register_one(kind, person, bill
     with pytest.raises(BillMfaError, match="register the user's phone in BILL") as caught:
         one.ask()
     assert caught.value.code == "BDC_1354"
-    assert one.mfa.open_challenge(one.manager.acquire()) is None
+    assert one.mfa.pending(one.manager.acquire()) is None
     assert bill.stats()["sms_sent"] == 0
 
 
@@ -238,9 +238,9 @@ def test_a_kind_without_mfa_is_refused_before_bill_is_asked(kind, person, bill):
     one = person(kind)
     session = one.manager.acquire()
     before = bill.stats()["requests"]
-    with pytest.raises(BillConfigurationError, match=f"{kind} knows no MFA"):
+    with pytest.raises(BillConfigurationError, match=f"{kind} cannot pass MFA"):
         one.mfa.challenge(session)
-    assert one.mfa.trusted_days(session) is None
+    assert one.trust.days_left(session) is None
     assert bill.stats()["requests"] == before
 
 
@@ -293,20 +293,20 @@ def test_what_is_no_challenge_at_all_says_what_to_pass(value):
 def test_where_mfa_is_off_trust_has_no_end(mode, person, bill):
     bill.settings(mfa_mode=mode)
     one = person()
-    assert one.mfa.trusted_days(one.manager.make_trusted(one.manager.acquire())) is None
+    assert one.trust.days_left(one.trust.make(one.manager.acquire())) is None
 
 
 def test_the_days_of_trust_run_down_and_a_device_of_the_connection_has_none(person, codes, clock, notes):
     one = person()
-    assert one.mfa.trusted_days(one.manager.make_trusted(one.manager.acquire())) == 0
+    assert one.trust.days_left(one.trust.make(one.manager.acquire())) == 0
     one.enter(one.ask(), codes()[0])
     known = one.manager.devices.usable()
     clock.advance(days=12)
     later = person()
-    assert later.mfa.trusted_days(later.manager.acquire()) == pytest.approx(18)
-    notes.delete(one.manager.identity.device_key)
+    assert later.trust.days_left(later.manager.acquire()) == pytest.approx(18)
+    notes.delete(device_key(one.manager.identity))
     own = person(store=MemoryStore(), fields={"remembered_device_token": known.token, "device": known.device})
-    assert own.mfa.trusted_days(own.manager.acquire()) is None
+    assert own.trust.days_left(own.manager.acquire()) is None
 
 
 def test_the_moment_of_the_text_is_the_clocks(person, clock):

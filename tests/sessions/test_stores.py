@@ -14,7 +14,7 @@ from airflow.providers.common.compat import sdk
 
 from airflow_provider_bill.exceptions import BillStoreError
 from airflow_provider_bill.operators.bill import BillApiOperator
-from airflow_provider_bill.sessions.stores import MISS_READS, WRITE_TRIES, VariableStore
+from airflow_provider_bill.sessions.stores import MISS_READS, WRITE_ATTEMPTS, VariableStore
 from dev.airflow_harness import airflow_version
 from dev.paths import ROOT
 from dev.worker import Job
@@ -109,17 +109,17 @@ def test_a_failing_api_server_is_an_error_and_not_a_miss(variables, lists_keys, 
 
 
 def test_a_write_that_lost_a_race_is_made_again(variables, store):
-    variables.failing_writes = WRITE_TRIES - 1
+    variables.failing_writes = WRITE_ATTEMPTS - 1
     store.write(KEY, "record")
     assert variables.texts == {KEY: "record"}
 
 
 def test_a_write_that_always_fails_is_an_error_that_does_not_quote_the_record(variables, store):
-    variables.failing_writes = WRITE_TRIES
+    variables.failing_writes = WRITE_ATTEMPTS
     with pytest.raises(BillStoreError) as caught:
         store.write(KEY, "record")
     assert "UNIQUE" not in str(caught.value)
-    assert variables.calls == {"set": WRITE_TRIES}
+    assert variables.calls == {"set": WRITE_ATTEMPTS}
 
 
 @pytest.mark.skipif(airflow_version() < (3, 0), reason="Airflow 2 has no API server between task and database")

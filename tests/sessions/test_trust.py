@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_bill.client.credentials import RememberedDevice
+from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaRequiredError
+from airflow_provider_bill.sessions.keys import device_key
 from airflow_provider_bill.sessions.stores import MemoryStore
 
 STEP_UP = "/connect/v3/mfa/step-up"
@@ -21,203 +22,203 @@ def calls(bill):
 
 
 @pytest.fixture
-def own_device(make_manager, pass_mfa, notes, bill):
+def own_device(make_shared, pass_mfa, notes, bill):
     """A device that BILL knows and only the connection brings."""
-    manager = make_manager()
-    pass_mfa(manager)
-    known = manager.devices.usable()
-    manager.forget(manager.acquire())
-    notes.delete(manager.identity.device_key)
+    shared = make_shared()
+    pass_mfa(shared)
+    known = shared.manager.devices.usable()
+    shared.manager.forget(shared.manager.acquire())
+    notes.delete(device_key(shared.manager.identity))
     return {"remembered_device_token": known.token, "device": known.device}
 
 
-def test_a_payment_without_mfa_is_not_sent_and_the_error_names_the_way_out(make_manager, pay, calls, bill):
+def test_a_payment_without_mfa_is_not_sent_and_the_error_names_the_way_out(make_shared, pay, calls, bill):
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT) as caught:
-        pay(make_manager())
+        pay(make_shared())
     assert caught.value.code == "BDC_1361"
     assert not caught.value.retryable
     stats = bill.stats()
     assert (stats["sign_ins"], stats["sms_sent"], calls(PAYMENTS)) == (1, 0, 0)
 
 
-def test_what_bill_itself_refuses_as_untrusted_is_not_answered_with_a_sign_in(make_manager, pay, calls, bill):
-    manager = make_manager()
+def test_what_bill_itself_refuses_as_untrusted_is_not_answered_with_a_sign_in(make_shared, pay, calls, bill):
+    shared = make_shared()
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
-        pay(manager, trusted=False)
+        pay(shared, trusted=False)
     assert (bill.stats()["sign_ins"], calls(PAYMENTS), calls(STEP_UP)) == (1, 1, 0)
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2", "console"])
-def test_after_a_code_every_task_pays_with_the_same_session(kind, make_manager, pass_mfa, pay, bill):
-    pass_mfa(make_manager(kind))
-    assert make_manager(kind).acquire_trusted().trusted
+def test_after_a_code_every_task_pays_with_the_same_session(kind, make_shared, pass_mfa, pay, bill):
+    pass_mfa(make_shared(kind))
+    assert make_shared(kind).trust.acquire().trusted
     if kind != "console":
         for _ in range(3):
-            pay(make_manager(kind))
+            pay(make_shared(kind))
         assert bill.stats()["payments"] == 3
     stats = bill.stats()
     assert (stats["sign_ins"], stats["sms_sent"]) == (1, 1)
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2"])
-def test_for_thirty_days_sessions_are_trusted_from_their_sign_in(kind, make_manager, pass_mfa, pay, clock, bill):
-    pass_mfa(make_manager(kind))
+def test_for_thirty_days_sessions_are_trusted_from_their_sign_in(kind, make_shared, pass_mfa, pay, clock, bill):
+    pass_mfa(make_shared(kind))
     for day in range(1, 30):
         clock.advance(days=1)
-        manager = make_manager(kind)
-        assert manager.acquire_trusted().trusted, day
-        pay(manager)
+        shared = make_shared(kind)
+        assert shared.trust.acquire().trusted, day
+        pay(shared)
     stats = bill.stats()
     assert (stats["sign_ins"], stats["sms_sent"], stats["payments"]) == (30, 1, 29)
     assert stats["by_path"].get(STEP_UP, 0) == 0
     clock.advance(days=1)
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
-        make_manager(kind).acquire_trusted()
+        make_shared(kind).trust.acquire()
     assert bill.stats()["sign_ins"] == 31
 
 
-def test_a_task_that_signed_in_before_finds_that_another_has_passed_mfa(make_manager, pass_mfa, pay, calls):
-    early = make_manager()
-    early.acquire()
-    pass_mfa(make_manager())
+def test_a_task_that_signed_in_before_finds_that_another_has_passed_mfa(make_shared, pass_mfa, pay, calls):
+    early = make_shared()
+    early.manager.acquire()
+    pass_mfa(make_shared())
     pay(early)
     assert calls(STEP_UP) == 0
-    assert early.acquire().trusted
+    assert early.manager.acquire().trusted
 
 
-def test_a_session_of_one_run_steps_up_with_the_device_that_all_runs_share(make_manager, pass_mfa, pay, calls):
+def test_a_session_of_one_run_steps_up_with_the_device_that_all_runs_share(make_shared, pass_mfa, pay, calls):
     run_store = MemoryStore()  # as the XCom of a login task: the device lies elsewhere
-    in_run = make_manager(store=run_store)
-    assert not in_run.acquire().trusted
-    pass_mfa(make_manager())
+    in_run = make_shared(store=run_store)
+    assert not in_run.manager.acquire().trusted
+    pass_mfa(make_shared())
     pay(in_run)
-    pay(make_manager(store=run_store))
+    pay(make_shared(store=run_store))
     assert (calls("/connect/v3/login"), calls(STEP_UP), calls(PAYMENTS)) == (2, 1, 2)
 
 
 def test_a_session_that_lost_its_trust_steps_up_once_and_the_payment_is_made_once(
-    make_manager, pass_mfa, pay, calls, bill
+    make_shared, pass_mfa, pay, calls, bill
 ):
-    manager = make_manager()
-    pass_mfa(manager)
+    shared = make_shared()
+    pass_mfa(shared)
     bill.fault(PAYMENTS, method="POST", code="BDC_1361")
-    pay(manager)
+    pay(shared)
     stats = bill.stats()
     assert (stats["sign_ins"], stats["payments"], calls(PAYMENTS), calls(STEP_UP)) == (1, 1, 2, 1)
 
 
-def test_without_a_device_a_lost_trust_is_noted_for_all(make_manager, pass_mfa, pay, calls, bill):
-    manager = make_manager()
-    pass_mfa(manager, remember=False)
+def test_without_a_device_a_lost_trust_is_noted_for_all(make_shared, pass_mfa, pay, calls, bill):
+    shared = make_shared()
+    pass_mfa(shared, remember=False)
     bill.fault(PAYMENTS, method="POST", code="BDC_1361")
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
-        pay(manager)
+        pay(shared)
     assert calls(PAYMENTS) == 1
-    assert not make_manager().look().trusted
+    assert not make_shared().manager.peek().trusted
 
 
 @pytest.mark.parametrize("refusal", ["untrusted", "refuse"])
-def test_a_refused_device_is_tried_once_and_not_at_every_sign_in(refusal, make_manager, clock, bill, caplog, notes):
+def test_a_refused_device_is_tried_once_and_not_at_every_sign_in(refusal, make_shared, clock, bill, caplog, notes):
     bill.settings(bad_remember_me=refusal)
-    first = make_manager()
-    first.devices.remember(RememberedDevice(token="forgotten-by-bill", device="airflow-test"), clock.now)
+    first = make_shared()
+    first.manager.devices.remember(RememberedDevice(token="forgotten-by-bill", device="airflow-test"), clock.now)
     for _ in range(4):
-        assert not make_manager().acquire().trusted
+        assert not make_shared().manager.acquire().trusted
         clock.advance(minutes=40)
     stats = bill.stats()
     assert stats["sign_ins"] == 4
     assert stats["refused_sign_ins"] == (1 if refusal == "refuse" else 0)
     assert caplog.text.count("no longer honours the remembered device") == 1
-    assert first.devices.record().refused_at is not None
+    assert first.manager.devices.record().refused_at is not None
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2"])
-def test_a_device_that_bill_calls_an_invalid_session_is_not_taken_for_a_wrong_password(kind, make_manager, bill):
+def test_a_device_that_bill_calls_an_invalid_session_is_not_taken_for_a_wrong_password(kind, make_shared, bill):
     bill.settings(bad_remember_me="refuse")
     for _ in range(3):
-        assert not make_manager(kind, fields=OWN).acquire().trusted
+        assert not make_shared(kind, fields=OWN).manager.acquire().trusted
     stats = bill.stats()
     assert (stats["sign_ins"], stats["refused_sign_ins"]) == (1, 1)
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2"])
-def test_the_connections_own_device_makes_the_first_session_trusted(kind, make_manager, own_device, pay, bill):
+def test_the_connections_own_device_makes_the_first_session_trusted(kind, make_shared, own_device, pay, bill):
     before = bill.stats()["sms_sent"]
-    manager = make_manager(kind, fields=own_device)
-    assert manager.acquire().trusted
-    pay(manager)
+    shared = make_shared(kind, fields=own_device)
+    assert shared.manager.acquire().trusted
+    pay(shared)
     assert bill.stats()["sms_sent"] == before
 
 
-def test_the_connections_own_device_comes_second(make_manager, own_device, clock, calls):
-    manager = make_manager(fields=own_device)
-    manager.devices.remember(RememberedDevice(token="forgotten-by-bill", device="airflow-test"), clock.now)
-    assert manager.acquire_trusted().trusted
+def test_the_connections_own_device_comes_second(make_shared, own_device, clock, calls):
+    shared = make_shared(fields=own_device)
+    shared.manager.devices.remember(RememberedDevice(token="forgotten-by-bill", device="airflow-test"), clock.now)
+    assert shared.trust.acquire().trusted
     assert calls(STEP_UP) == 1  # with the second, in the session that the first did not make trusted
-    make_manager(fields=own_device).acquire_trusted()
+    make_shared(fields=own_device).trust.acquire()
     assert calls(STEP_UP) == 1
 
 
-def test_a_step_up_that_bill_answers_with_no_is_a_refusal(make_manager, clock, calls, caplog):
-    manager = make_manager()
-    manager.acquire()
-    manager.devices.remember(RememberedDevice(token="forgotten-by-bill", device="airflow-test"), clock.now)
+def test_a_step_up_that_bill_answers_with_no_is_a_refusal(make_shared, clock, calls, caplog):
+    shared = make_shared()
+    shared.manager.acquire()
+    shared.manager.devices.remember(RememberedDevice(token="forgotten-by-bill", device="airflow-test"), clock.now)
     for _ in range(3):
         with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
-            make_manager().acquire_trusted()
+            make_shared().trust.acquire()
     assert calls(STEP_UP) == 1
     assert caplog.text.count("no longer honours the remembered device") == 1
 
 
 @pytest.mark.parametrize("mode", ["off", "bypass"])
 @pytest.mark.parametrize("told", [False, True])
-def test_where_mfa_is_off_nobody_is_asked(mode, told, make_manager, pay, bill):
+def test_where_mfa_is_off_nobody_is_asked(mode, told, make_shared, pay, bill):
     bill.control("PUT", "settings", {"mfa_mode": mode, "trusted_when_mfa_off": told})
     for _ in range(2):
-        manager = make_manager()
-        pay(manager)
-        assert manager.acquire_trusted().trusted
+        shared = make_shared()
+        pay(shared)
+        assert shared.trust.acquire().trusted
     stats = bill.stats()
     assert (stats["sign_ins"], stats["sms_sent"], stats["payments"]) == (1, 0, 2)
     assert stats["by_path"].get("/connect/v3/login/session", 0) == (0 if told else 1)
 
 
-def test_an_oauth_token_needs_no_mfa(make_manager, pay, bill):
-    manager = make_manager("oauth")
-    assert manager.acquire_trusted() == manager.acquire()
-    pay(manager)
+def test_an_oauth_token_needs_no_mfa(make_shared, pay, bill):
+    shared = make_shared("oauth")
+    assert shared.trust.acquire() == shared.manager.acquire()
+    pay(shared)
     stats = bill.stats()
     assert (stats["requests"], stats["payments"]) == (2, 1)
 
 
-def test_a_sync_token_does_not_get_to_send_a_payment(make_manager, pay, calls):
+def test_a_sync_token_does_not_get_to_send_a_payment(make_shared, pay, calls):
     with pytest.raises(BillConfigurationError, match="sync token"):
-        pay(make_manager("sync_token"))
+        pay(make_shared("sync_token"))
     assert calls(PAYMENTS) == 0
 
 
-def test_a_dead_session_is_renewed_before_it_is_made_trusted(make_manager, pass_mfa, pay, clock, bill):
-    pass_mfa(make_manager())
-    manager = make_manager()
-    manager.acquire()
+def test_a_dead_session_is_renewed_before_it_is_made_trusted(make_shared, pass_mfa, pay, clock, bill):
+    pass_mfa(make_shared())
+    shared = make_shared()
+    shared.manager.acquire()
     bill.expire_sessions()
-    pay(manager)
+    pay(shared)
     stats = bill.stats()
     assert (stats["sign_ins"], stats["sms_sent"], stats["payments"]) == (2, 1, 1)
 
 
-def test_an_untrusted_session_that_bill_ended_is_renewed_and_not_an_error(make_manager, pass_mfa, pay, bill):
-    untrusted = make_manager(store=MemoryStore())
-    untrusted.acquire()
-    pass_mfa(make_manager())
+def test_an_untrusted_session_that_bill_ended_is_renewed_and_not_an_error(make_shared, pass_mfa, pay, bill):
+    untrusted = make_shared(store=MemoryStore())
+    untrusted.manager.acquire()
+    pass_mfa(make_shared())
     bill.expire_sessions()
     pay(untrusted)
     assert bill.stats()["payments"] == 1
 
 
-def test_asking_for_trust_of_a_session_that_bill_ended_says_that_a_person_is_needed(make_manager, bill):
-    make_manager().acquire()
+def test_asking_for_trust_of_a_session_that_bill_ended_says_that_a_person_is_needed(make_shared, bill):
+    make_shared().manager.acquire()
     bill.expire_sessions()
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
-        make_manager().acquire_trusted()
+        make_shared().trust.acquire()
     assert bill.stats()["sign_ins"] == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_bill.operators.mfa import ENTER, FIELD, NEW_TEXT
+from airflow_provider_bill.operators.mfa_form import ENTER, FIELD, NEW_TEXT
 from dev.clock import START
 from dev.processes import wait_until
 

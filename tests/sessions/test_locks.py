@@ -12,8 +12,8 @@ import pytest
 from filelock import FileLock
 
 from airflow_provider_bill.exceptions import BillStoreError
+from airflow_provider_bill.sessions.locks import LEASE_SECONDS, SETTLE_SECONDS, LeaseLock, ProcessLock
 from airflow_provider_bill.sessions.stores import MemoryStore
-from airflow_provider_bill.sessions.turns import LEASE_SECONDS, SETTLE_SECONDS, ProcessTurns, SharedTurns
 from dev.processes import wait_until
 
 KEY = "bill_sign_in_lease__test"
@@ -69,8 +69,8 @@ def store(time) -> SlowStore:
 
 
 @pytest.fixture
-def turns(store, time) -> SharedTurns:
-    return SharedTurns(store, sleep=time.sleep, monotonic=time)
+def lock(store, time) -> LeaseLock:
+    return LeaseLock(store, sleep=time.sleep, monotonic=time)
 
 
 def held_by(nonce: str, **more) -> str:
@@ -81,31 +81,31 @@ def nothing():
     return None
 
 
-def test_a_free_turn_is_taken_after_settling_and_given_back(turns, store, time):
-    with turns.take(KEY, nothing) as found:
+def test_a_free_turn_is_taken_after_settling_and_given_back(lock, store, time):
+    with lock.acquire(KEY, nothing) as found:
         assert found is None
         assert json.loads(store.read(KEY))["nonce"]
         assert time.now == SETTLE_SECONDS
     assert store.read(KEY) is None
 
 
-def test_what_is_found_at_once_needs_no_lease(turns, store, time):
-    with turns.take(KEY, lambda: "session") as found:
+def test_what_is_found_at_once_needs_no_lease(lock, store, time):
+    with lock.acquire(KEY, lambda: "session") as found:
         assert found == "session"
         assert store.read(KEY) is None
     assert time.now == 0
 
 
-def test_who_waits_gets_what_the_holder_makes_and_leaves_the_lease_alone(turns, store, time):
+def test_who_waits_gets_what_the_holder_makes_and_leaves_the_lease_alone(lock, store, time):
     made = []
     store.write(KEY, held_by("theirs"))
     time.at(5, lambda: made.append("session"))
-    with turns.take(KEY, lambda: made[0] if made else None) as found:
+    with lock.acquire(KEY, lambda: made[0] if made else None) as found:
         assert found == "session"
     assert store.read(KEY) == held_by("theirs")
 
 
-def test_what_is_made_between_the_last_look_and_the_free_lease_is_found(turns, store, time):
+def test_what_is_made_between_the_last_look_and_the_free_lease_is_found(lock, store, time):
     """The holder stores the session and gives the lease back right after a look that found nothing."""
     made = []
     store.write(KEY, held_by("theirs"))
@@ -117,35 +117,35 @@ def test_what_is_made_between_the_last_look_and_the_free_lease_is_found(turns, s
             store.delete(KEY)
         return found
 
-    with turns.take(KEY, look) as found:
+    with lock.acquire(KEY, look) as found:
         assert found == "session"
     assert store.read(KEY) is None
 
 
 @pytest.mark.parametrize("lease", ["", "{", '"text"', "[]", "{}", '{"v": 1}', "[" * 100_000, '{"v": 1, "nonce": ""}'])
-def test_garbage_is_no_lease(lease, turns, store, time):
+def test_garbage_is_no_lease(lease, lock, store, time):
     store.write(KEY, lease)
-    with turns.take(KEY, nothing) as found:
+    with lock.acquire(KEY, nothing) as found:
         assert found is None
     assert time.now == SETTLE_SECONDS
 
 
 @pytest.mark.parametrize("lease", [held_by("theirs"), json.dumps({"v": 2, "holder": {"id": 7}})])
-def test_a_lease_is_dead_once_it_has_been_watched_unchanged_for_its_life(lease, turns, store, time):
+def test_a_lease_is_dead_once_it_has_been_watched_unchanged_for_its_life(lease, lock, store, time):
     store.write(KEY, lease)
-    with turns.take(KEY, nothing) as found:
+    with lock.acquire(KEY, nothing) as found:
         assert found is None
         assert LEASE_SECONDS <= time.now < LEASE_SECONDS + 2
 
 
-def test_a_lease_that_changes_hands_is_watched_anew(turns, store, time):
+def test_a_lease_that_changes_hands_is_watched_anew(lock, store, time):
     store.write(KEY, held_by("theirs"))
     time.at(60, lambda: store.write(KEY, held_by("a third one's")))
-    with turns.take(KEY, nothing):
+    with lock.acquire(KEY, nothing):
         assert 60 + LEASE_SECONDS <= time.now < 60 + LEASE_SECONDS + 2
 
 
-def test_who_loses_the_race_for_a_free_lease_waits_for_the_winner(turns, store, time):
+def test_who_loses_the_race_for_a_free_lease_waits_for_the_winner(lock, store, time):
     made = []
 
     def win():
@@ -153,59 +153,59 @@ def test_who_loses_the_race_for_a_free_lease_waits_for_the_winner(turns, store, 
         time.at(3, lambda: (made.append("session"), store.delete(KEY)))
 
     time.at(SETTLE_SECONDS / 2, win)
-    with turns.take(KEY, lambda: made[0] if made else None) as found:
+    with lock.acquire(KEY, lambda: made[0] if made else None) as found:
         assert found == "session"
 
 
-def test_a_slow_writer_that_ran_over_a_lease_in_use_finds_what_its_holder_made(turns, store, time):
+def test_a_slow_writer_that_ran_over_a_lease_in_use_finds_what_its_holder_made(lock, store, time):
     """The other host saw the lease free too, wrote quickly, read its own nonce back and went on."""
     made = []
     store.seconds = 0.5
     time.at(0.5 + 1.0, lambda: made.append("session"))
-    with turns.take(KEY, lambda: made[0] if made else None) as found:
+    with lock.acquire(KEY, lambda: made[0] if made else None) as found:
         assert found == "session"
 
 
-def test_a_lease_taken_over_meanwhile_is_not_given_back(turns, store):
-    with turns.take(KEY, nothing):
+def test_a_lease_taken_over_meanwhile_is_not_given_back(lock, store):
+    with lock.acquire(KEY, nothing):
         store.write(KEY, held_by("taker"))
     assert store.read(KEY) == held_by("taker")
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_the_turn_is_given_back_whatever_happens_in_it(error, turns, store):
-    with pytest.raises(error), turns.take(KEY, nothing):
+def test_the_turn_is_given_back_whatever_happens_in_it(error, lock, store):
+    with pytest.raises(error), lock.acquire(KEY, nothing):
         raise error
     assert store.read(KEY) is None
 
 
-def test_an_interrupt_while_the_lease_settles_leaves_none_behind(turns, store, time):
+def test_an_interrupt_while_the_lease_settles_leaves_none_behind(lock, store, time):
     def interrupt():
         raise KeyboardInterrupt
 
     time.at(SETTLE_SECONDS / 2, interrupt)
-    with pytest.raises(KeyboardInterrupt), turns.take(KEY, nothing):
+    with pytest.raises(KeyboardInterrupt), lock.acquire(KEY, nothing):
         pass
     assert store.read(KEY) is None
 
 
-def test_a_store_that_fails_while_giving_back_does_not_hide_what_was_done(turns, store, monkeypatch):
+def test_a_store_that_fails_while_giving_back_does_not_hide_what_was_done(lock, store, monkeypatch):
     def fail(key):
         raise BillStoreError("the record could not be deleted")
 
     monkeypatch.setattr(store, "delete", fail)
-    with turns.take(KEY, nothing):
+    with lock.acquire(KEY, nothing):
         done = True
     assert done
 
 
-def test_different_keys_never_wait_for_one_another(turns, time):
-    with turns.take("one", nothing), turns.take("two", nothing):
+def test_different_keys_never_wait_for_one_another(lock, time):
+    with lock.acquire("one", nothing), lock.acquire("two", nothing):
         assert time.now == 2 * SETTLE_SECONDS
 
 
 @pytest.mark.parametrize("obstacle", ["not a folder", "of another user"])
-def test_without_a_folder_for_its_lock_the_lease_is_enough(obstacle, turns, store, tmp_path, monkeypatch, caplog):
+def test_without_a_folder_for_its_lock_the_lease_is_enough(obstacle, lock, store, tmp_path, monkeypatch, caplog):
     if obstacle == "not a folder":
         (tmp_path / f"airflow-provider-bill-{os.getuid()}").write_text("")
     else:
@@ -214,32 +214,32 @@ def test_without_a_folder_for_its_lock_the_lease_is_enough(obstacle, turns, stor
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr(Path, "mkdir", refuse)
-    with turns.take(KEY, nothing) as found:
+    with lock.acquire(KEY, nothing) as found:
         assert found is None
         assert store.read(KEY)
     assert "No file lock" in caplog.text
 
 
 def test_a_file_lock_held_for_too_long_is_passed_over(store, tmp_path, caplog):
-    turns = SharedTurns(store, lease_seconds=0.05, sleep=lambda seconds: None)
-    with turns.take(KEY, nothing):
+    lock = LeaseLock(store, lease_seconds=0.05, sleep=lambda seconds: None)
+    with lock.acquire(KEY, nothing):
         (file,) = tmp_path.glob("airflow-provider-bill-*/*.lock")
-    with FileLock(file), turns.take(KEY, nothing) as found:
+    with FileLock(file), lock.acquire(KEY, nothing) as found:
         assert found is None
     assert "too long" in caplog.text
 
 
-@pytest.mark.parametrize("make", [lambda: ProcessTurns(), lambda: SharedTurns(MemoryStore(), sleep=lambda s: None)])
+@pytest.mark.parametrize("make", [lambda: ProcessLock(), lambda: LeaseLock(MemoryStore(), sleep=lambda s: None)])
 def test_threads_of_one_process_take_turns(make):
-    turns, inside, most, lock = make(), [0], [0], threading.Lock()
+    lock, inside, most, counting = make(), [0], [0], threading.Lock()
 
     def work():
-        with turns.take(KEY, nothing):
-            with lock:
+        with lock.acquire(KEY, nothing):
+            with counting:
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
             threading.Event().wait(0.01)
-            with lock:
+            with counting:
                 inside[0] -= 1
 
     threads = [threading.Thread(target=work) for _ in range(8)]

@@ -1,15 +1,11 @@
-"""What both dialects answer, and the small interface they stand behind."""
+"""What BILL says about sessions, organizations and phones, alike in both dialects."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Protocol
 
 from pendulum import DateTime
-
-from airflow_provider_bill.client.credentials import RememberedDevice
-from airflow_provider_bill.client.session import BillSession
 
 
 class MfaState(enum.StrEnum):
@@ -74,37 +70,3 @@ class Phone:
     type: str
     last_digits: str
     primary: bool
-
-
-class Dialect(Protocol):
-    """One of BILL's two dialects: how to sign in and out, and to pass MFA, in it."""
-
-    def sign_in(self, remembered: RememberedDevice | None) -> BillSession:
-        """Open a session."""
-
-    def sign_out(self, session: BillSession) -> None:
-        """End a session."""
-
-    def session_details(self, session: BillSession) -> SessionDetails:
-        """Ask what BILL knows about a session."""
-
-    def organizations(self, session: BillSession | None) -> list[Organization]:
-        """List the organizations that can be signed in to."""
-
-    def challenge(self, session: BillSession) -> str:
-        """Have a code sent to the user's phone and give the challenge's id."""
-
-    def validate(
-        self,
-        session: BillSession,
-        challenge_id: str,
-        code: str,
-        *,
-        device: str,
-        machine_name: str,
-        remember: bool,
-    ) -> str:
-        """Send the code and give the remembered device's id, empty if there is none."""
-
-    def is_trusted(self, session: BillSession, remembered: RememberedDevice | None) -> bool:
-        """Ask whether the session, or the remembered device, is trusted."""

@@ -23,8 +23,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from filelock import FileLock, Timeout
-
 from airflow_provider_bill.exceptions import BillStoreError
 from airflow_provider_bill.sessions.stores import Store
 
@@ -36,35 +34,35 @@ T = TypeVar("T")
 LEASE_SECONDS = 75.0
 #: Seconds to wait at least between writing the lease and reading it back.
 SETTLE_SECONDS = 0.25
-#: Seconds between two looks while another holds the lease.
+#: Seconds between two reads while another holds the lease.
 POLL_SECONDS = 0.5
 
 
-class Turns(Protocol):
-    """Gives one caller at a time the turn."""
+class Lock(Protocol):
+    """Lets one caller through at a time."""
 
-    def take(self, key: str, look: Callable[[], T | None]) -> AbstractContextManager[T | None]:
-        """Wait for the turn.
+    def acquire(self, key: str, peek: Callable[[], T | None]) -> AbstractContextManager[T | None]:
+        """Wait for the lock.
 
-        :param key: whose turn it is about; different keys never wait for one another
-        :param look: gives what the turn is wanted for, if another has made it meanwhile
-        :return: what ``look`` found, and then there is no turn to wait for; else None, and it is the caller's turn
+        :param key: what is locked; callers of different keys never wait for one another
+        :param peek: returns what the lock is wanted for, if another has made it meanwhile
+        :return: what ``peek`` has found, and then there is nothing to wait for; None once the lock is the caller's
         """
 
 
-class ProcessTurns:
+class ProcessLock:
     """Among the threads of this process; for the memory store."""
 
     _locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 
     @contextmanager
-    def take(self, key: str, look: Callable[[], T | None]) -> Iterator[T | None]:
-        """Wait for the turn."""
+    def acquire(self, key: str, peek: Callable[[], T | None]) -> Iterator[T | None]:
+        """Wait for the lock."""
         with self._locks[key]:
-            yield look()
+            yield peek()
 
 
-class SharedTurns:
+class LeaseLock:
     """Among all processes of all hosts that use the same store.
 
     :param store: where the leases lie; all hosts must see the same
@@ -87,22 +85,25 @@ class SharedTurns:
         self._monotonic = monotonic
 
     @contextmanager
-    def take(self, key: str, look: Callable[[], T | None]) -> Iterator[T | None]:
-        """Wait for the turn."""
+    def acquire(self, key: str, peek: Callable[[], T | None]) -> Iterator[T | None]:
+        """Wait for the lock."""
         with self._host_lock(key):
-            found = look()
+            found = peek()
             if found is not None:
                 yield found
                 return
-            mine = _text_of(uuid.uuid4().hex)
+            mine = _new_lease()
             try:
-                yield self._lease(key, mine, look)
+                yield self._wait_for_lease(key, mine, peek)
             finally:
                 # Also after an interrupt while waiting: a lease left behind would hold up all others.
                 self._release(key, mine)
 
     @contextmanager
     def _host_lock(self, key: str) -> Iterator[None]:
+        # Slow to import, and a task that finds a warm session does not need it.
+        from filelock import FileLock, Timeout
+
         lock = None
         try:
             folder = Path(tempfile.gettempdir()) / f"airflow-provider-bill-{os.getuid()}"
@@ -110,18 +111,20 @@ class SharedTurns:
             lock = FileLock(folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.lock", mode=0o600)
             lock.acquire(timeout=2 * self._lease_seconds, poll_interval=0.05)
         except Timeout:
-            log.warning("Another process of this host has been signing in to BILL for too long; going on without it.")
+            log.warning(
+                "Another process of this host has been signing in to BILL for too long; not waiting for it any longer."
+            )
         except (OSError, NotImplementedError) as error:
             # The lease alone is enough; the lock only spares the store.
-            log.warning("No file lock can be had in %s (%s); going on without.", tempfile.gettempdir(), error)
+            log.warning("No file lock is possible in %s (%s); going on without one.", tempfile.gettempdir(), error)
         try:
             yield
         finally:
             if lock is not None:
                 lock.release()
 
-    def _lease(self, key: str, mine: str, look: Callable[[], T | None]) -> T | None:
-        """Wait for the lease; gives what ``look`` found meanwhile, or None once the lease is mine."""
+    def _wait_for_lease(self, key: str, mine: str, peek: Callable[[], T | None]) -> T | None:
+        """Return what ``peek`` has found meanwhile, or None once the lease is mine."""
         watched, since = "", self._monotonic()
         while True:
             current = self._store.read(key) or ""
@@ -130,10 +133,10 @@ class SharedTurns:
             if not _is_held(current) or self._monotonic() - since >= self._lease_seconds:
                 if self._claim(key, mine):
                     # The one before me may have made it since I looked last.
-                    return look()
+                    return peek()
                 continue
             self._sleep(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  # spreads load, guards nothing
-            if (found := look()) is not None:
+            if (found := peek()) is not None:
                 return found
 
     def _claim(self, key: str, mine: str) -> bool:
@@ -150,12 +153,13 @@ class SharedTurns:
                 self._store.delete(key)
 
 
-def _text_of(nonce: str) -> str:
-    return json.dumps({"v": 1, "owner": f"{socket.gethostname()} {os.getpid()}", "nonce": nonce})
+def _new_lease() -> str:
+    owner = f"{socket.gethostname()} {os.getpid()}"
+    return json.dumps({"v": 1, "owner": owner, "nonce": uuid.uuid4().hex})
 
 
 def _is_held(text: str) -> bool:
-    """Tell a lease, also one of a later version, from nothing and garbage."""
+    """Return whether a text is a lease, also one of a later version, and not garbage."""
     try:
         lease = json.loads(text)
     except (ValueError, RecursionError):

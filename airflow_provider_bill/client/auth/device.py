@@ -1,0 +1,49 @@
+"""The remembered device: the 30-day proof of MFA that goes with a sign-in or a step-up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from airflow_provider_bill.exceptions import BillConfigurationError
+
+#: BILL takes a device label of up to 100 characters
+#: (https://developersupport.bill.com/hc/en-us/articles/115000169443-MFAAuthenticate).
+DEVICE_LENGTH = 100
+
+
+def check_device(label: str) -> str:
+    """Return a device label if BILL can take it.
+
+    :raises BillConfigurationError: if it is blank or too long
+    """
+    if not label.strip() or len(label) > DEVICE_LENGTH:
+        raise BillConfigurationError(
+            f"the device label is blank or longer than {DEVICE_LENGTH} characters",
+            advice="set device to the name of this installation, and keep it",
+        )
+    return label
+
+
+@dataclass(frozen=True)
+class RememberedDevice:
+    """The proof that a person passed MFA: v3 ``rememberMeId``, v2 ``mfaId``, and its device label.
+
+    :param token: BILL's id; secret
+    :param device: the label given when the id was made, unchanged, up to 100 characters
+    :raises BillConfigurationError: if one of the two is blank
+    """
+
+    token: str = field(repr=False)
+    device: str
+
+    def __post_init__(self) -> None:
+        for name, other, value in (
+            ("remembered_device_token", "device", self.token),
+            ("device", "remembered_device_token", self.device),
+        ):
+            if not isinstance(value, str) or not value.strip():
+                raise BillConfigurationError(
+                    f"{name} of the remembered device is missing",
+                    advice=f"set the extra {name} too, or remove the extra {other}: one needs the other",
+                )
+        check_device(self.device)

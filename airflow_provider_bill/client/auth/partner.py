@@ -1,0 +1,46 @@
+"""Partner sign-in (``appKey``), then sign-in as a user of an organization.
+
+Sources: https://developer.bill.com/reference/partnerlogin, https://developer.bill.com/v3/reference/loginasuser.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airflow_provider_bill.client.auth.base import KeyedCredentials, from_connection
+from airflow_provider_bill.client.auth.device import RememberedDevice
+from airflow_provider_bill.client.auth.login import opened_v3_session
+from airflow_provider_bill.client.request import Purpose, v3_request
+from airflow_provider_bill.client.requester import Requester
+from airflow_provider_bill.client.session import BillSession
+from airflow_provider_bill.client.v3 import device_fields
+
+_PARTNER_PATHS = "/v3/partner/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partner(KeyedCredentials):
+    """The partner's user name, password and app key, and the user to sign in as."""
+
+    kind = "partner"
+    login: str = from_connection("login", "the partner's user name")
+    password: str = from_connection("password", "the partner's password", secret=True)
+    app_key: str = from_connection("app_api_key", "the partner's application key", secret=True, header=True)
+    partner_user_id: str = from_connection("partner_user_id", "the id (006...) of the user to sign in as")
+
+    def sign_in(self, requester: Requester, remembered: RememberedDevice | None) -> BillSession:
+        """Sign in as the partner, then as a user of the organization."""
+        partner = {"appKey": self.app_key, "username": self.login, "password": self.password}
+        first = requester.v3(v3_request("POST", f"{_PARTNER_PATHS}login", Purpose.SIGN_IN, body=partner), {})
+        token = first.required_text("sessionId")
+        requester.redactor.add([token])
+        user = {"organizationId": self.organization_id, "userId": self.partner_user_id, **device_fields(remembered)}
+        request = v3_request("POST", f"{_PARTNER_PATHS}login-as-user", Purpose.SIGN_IN, body=user)
+        answer = requester.v3(request, self.headers(token, request.path))
+        return opened_v3_session(self, requester, answer, user_id=self.partner_user_id)
+
+    def headers(self, token: str, path: str) -> dict[str, str]:
+        """Return session id and developer key; for partner calls the app key in its place."""
+        if path.startswith(_PARTNER_PATHS):
+            return {"appKey": self.app_key, "sessionId": token}
+        return super().headers(token, path)

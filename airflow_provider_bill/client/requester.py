@@ -1,0 +1,86 @@
+"""Sends one request in either dialect: address, headers or form, the moment it is sent, retries, reading."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from airflow_provider_bill.client.answers import Answer, read_v2, read_v3
+from airflow_provider_bill.client.environments import Environment
+from airflow_provider_bill.client.redaction import Redactor
+from airflow_provider_bill.client.request import BillRequest, Purpose, v3_request
+from airflow_provider_bill.client.retries import with_retries
+from airflow_provider_bill.client.session import Clock
+from airflow_provider_bill.client.transport import HttpResponse, Transport
+from airflow_provider_bill.exceptions import BillConfigurationError, BillError
+
+
+class Requester:
+    """Sends the requests of both dialects and of OAuth.
+
+    :param environment: where BILL is
+    :param transport: sends
+    :param redactor: knows the secrets
+    :param clock: gives the moment of a call
+    """
+
+    def __init__(self, environment: Environment, transport: Transport, redactor: Redactor, clock: Clock) -> None:
+        self.environment = environment
+        self.redactor = redactor
+        self.clock = clock
+        self._transport = transport
+
+    def v3(self, request: BillRequest, headers: Mapping[str, str]) -> Answer:
+        """Send a v3 request.
+
+        :param headers: those that prove who we are
+        :raises BillError: see ``exceptions.py``
+        """
+        url = self.environment.v3_base + request.path
+        return self._send(request, url, read_v3, headers=headers)
+
+    def v2(self, request: BillRequest, fields: Mapping[str, str], *, base: str = "") -> Answer:
+        """Send a v2 request: a form with the given fields and, if there is a body, that as JSON text.
+
+        :param fields: those that prove who we are
+        :param base: what the path is appended to; empty for the environment's own
+        :raises BillError: see ``exceptions.py``
+        """
+        form = dict(fields)
+        if request.body is not None:
+            form["data"] = _json_text(request)
+        return self._send(request, (base or self.environment.v2_base) + request.path, read_v2, form=form)
+
+    def token(self, fields: Mapping[str, str]) -> Answer:
+        """Send the OAuth token request, once.
+
+        :raises BillError: see ``exceptions.py``
+        """
+        request = v3_request("POST", "/authx/token", Purpose.SIGN_IN, label="POST OAuth token")
+        return self._send(request, self.environment.token_url, read_v3, form=fields)
+
+    def _send(
+        self,
+        request: BillRequest,
+        url: str,
+        read: Callable[[HttpResponse, Callable[[str], str]], Answer],
+        **what: Any,
+    ) -> Answer:
+        def once() -> Answer:
+            response = self._transport.send(request, url, sent_at=self.clock(), **what)
+            return read(response, self.redactor.redact)
+
+        return with_retries(once, request, self._transport.sleep)
+
+
+def _json_text(request: BillRequest) -> str:
+    failure: BillError | None = None
+    try:
+        return json.dumps(request.body, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        failure = BillConfigurationError(
+            f"the data of {request.label} is not JSON ({type(error).__name__})",
+            advice="give finite numbers, texts, lists and objects",
+        )
+    raise failure

@@ -1,0 +1,98 @@
+"""``BillHook.mfa``: makes the shared session trusted, with a person where it takes one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import mask_secret
+
+from airflow_provider_bill.hooks.errors import airflow_errors
+
+if TYPE_CHECKING:
+    from airflow_provider_bill.sessions.mfa import Challenge
+    from airflow_provider_bill.sessions.shared import SharedSession
+
+
+class HookMfa:
+    """Passes MFA with the shared session of a hook.
+
+    .. seealso:: https://developer.bill.com/reference/generatechallenge
+
+    :param shared: the shared session
+    :param device: label of this installation at BILL, where the caller gives none
+    """
+
+    def __init__(self, shared: SharedSession, device: str) -> None:
+        self._shared = shared
+        self._device = device
+
+    @airflow_errors()
+    def check(self) -> None:
+        """Raise if BILL lets no session of this connection pass MFA; calls nobody.
+
+        :raises BillConfigurationError: sessions of this kind of sign-in cannot pass MFA
+        """
+        self._shared.client.mfa.check()
+
+    @airflow_errors()
+    def days_left(self) -> float | None:
+        """Make the shared session trusted if that takes no person, and return for how many days trust will last.
+
+        :return: 0 if a person is needed now; None if there is no end, or no way to know it (MFA is off, or the
+            connection brings its own device, or sessions of its kind cannot pass MFA)
+        """
+        trust = self._shared.trust
+        return trust.days_left(trust.make(self._shared.manager.acquire()))
+
+    def is_trusted(self, renew_within: timedelta = timedelta(0)) -> bool:
+        """Return whether no person is needed; steps up if that is enough, and sends no text.
+
+        :param renew_within: a person is needed already when the remembered device is trusted for less than this
+        :raises BillConfigurationError: sessions of this kind of sign-in cannot pass MFA
+        """
+        self.check()
+        days = self.days_left()
+        if days is None:
+            return True
+        # A session can be trusted though no device is remembered that would make the next one so.
+        return days > renew_within / timedelta(days=1) if renew_within else self._shared.manager.acquire().trusted
+
+    @airflow_errors()
+    def challenge(self, *, anew: bool = False) -> Challenge:
+        """Have a code sent by text to the phone of the connection's user, unless one is on its way already.
+
+        .. seealso:: https://developer.bill.com/reference/generatechallenge
+
+        :param anew: send another, whatever is on its way
+        :raises BillMfaError: no phone is registered
+        :raises BillConfigurationError: sessions of this kind of sign-in cannot pass MFA; nothing was sent
+        """
+        self.check()
+        return self._shared.mfa.challenge(self._shared.manager.acquire(), anew=anew)
+
+    @airflow_errors()
+    def pending(self, *, also_over: bool = False) -> Challenge | None:
+        """Return the challenge whose code can still be entered in the shared session, or None.
+
+        :param also_over: also one whose time is over
+        """
+        return self._shared.mfa.pending(self._shared.manager.acquire(), also_over=also_over)
+
+    @airflow_errors()
+    def validate(self, challenge: Challenge, code: str, *, device: str = "", remember: bool = True) -> None:
+        """Enter the code; the shared session is trusted afterwards, and for 30 days all later ones.
+
+        .. seealso:: https://developer.bill.com/reference/validatechallenge
+
+        :param challenge: what :meth:`challenge` returned
+        :param code: six digits; spaces and dashes are forgiven
+        :param device: label of this installation at BILL, up to 100 characters; default: ``airflow-<connection>``
+        :param remember: whether the device is trusted for 30 days, or only this session
+        :raises BillMfaError: the code is wrong or too old, or the challenge is of another session
+        """
+        mask_secret(code)
+        self.check()
+        self._shared.mfa.validate(
+            self._shared.manager.acquire(), challenge, code, device=device or self._device, remember=remember
+        )

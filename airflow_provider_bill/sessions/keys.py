@@ -1,0 +1,77 @@
+"""The keys under which things are stored; in Airflow they are the names of Variables, which people see.
+
+Airflow masks the value of a Variable whose name holds the word ``token``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from airflow_provider_bill.sessions.identity import Identity, XComLocation
+
+#: How every key begins that this provider writes.
+PREFIXES = (
+    "bill_session_token",
+    "bill_device_token",
+    "bill_sign_in",
+    "bill_sign_in_block",
+    "bill_sign_in_lease",
+    "bill_mfa_challenge",
+)
+
+
+def session_key(identity: Identity) -> str:
+    """Return the key of the session's record, in any store."""
+    return f"bill_session_token__{_organization(identity)}__{identity.kind}"
+
+
+def device_key(identity: Identity) -> str:
+    """Return the key of the remembered device's record."""
+    return f"bill_device_token__{_organization(identity)}"
+
+
+def login_note_key(identity: Identity) -> str:
+    """Return the key of the note about credentials that BILL refused, or has just accepted."""
+    return f"bill_sign_in__{identity.conn_id}__{identity.kind}"
+
+
+def organization_note_key(identity: Identity) -> str:
+    """Return the key of the note about an organization that BILL refused or locked."""
+    return f"bill_sign_in__{_organization(identity)}__{identity.kind}"
+
+
+def block_note_key(limit_key: str) -> str:
+    """Return the key of the note until when BILL refuses all sign-ins.
+
+    :param limit_key: by what BILL counts them; a secret, so only a digest of it is used
+    """
+    digest = hashlib.sha256(f"airflow-provider-bill {limit_key}".encode()).hexdigest()[:16]
+    return f"bill_sign_in_block__{digest}"
+
+
+def login_lease_key(identity: Identity) -> str:
+    """Return the key of the lease for the first sign-in with these credentials."""
+    return f"bill_sign_in_lease__{identity.conn_id}__{identity.kind}"
+
+
+def organization_lease_key(identity: Identity, location: XComLocation | None) -> str:
+    """Return the key of the lease for a sign-in to one organization.
+
+    :param location: of the session, in the XCom store
+    """
+    parts = [] if location is None else [str(part) for part in vars(location).values()]
+    return "__".join([f"bill_sign_in_lease__{_organization(identity)}__{identity.kind}", *parts])
+
+
+def challenge_key(identity: Identity) -> str:
+    """Return the key of the note about a code that is on its way."""
+    return f"bill_mfa_challenge__{_organization(identity)}"
+
+
+def challenge_lease_key(identity: Identity) -> str:
+    """Return the key of the lease for sending a code."""
+    return f"{challenge_key(identity)}__lease"
+
+
+def _organization(identity: Identity) -> str:
+    return f"{identity.conn_id}__{identity.organization_id or 'any'}"
