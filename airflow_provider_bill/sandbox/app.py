@@ -10,10 +10,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 
-from airflow_provider_bill.sandbox.controls import make_controls
-from airflow_provider_bill.sandbox.gateway import PREFIXES, Gateway
-from airflow_provider_bill.sandbox.settings import Settings
-from airflow_provider_bill.sandbox.world import World
+from airflow_provider_bill.sandbox.controls.router import make_controls
+from airflow_provider_bill.sandbox.server.gateway import PREFIXES, Gateway
+from airflow_provider_bill.sandbox.state.settings import Settings
+from airflow_provider_bill.sandbox.state.state import World
 
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>bill-sandbox</title></head>
 <body style="font:16px/1.5 system-ui;max-width:46rem;margin:2rem auto;padding:0 1rem">

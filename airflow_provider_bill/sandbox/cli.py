@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from airflow_provider_bill.sandbox.app import SandboxApp
-from airflow_provider_bill.sandbox.connections import airflow_command, connections
-from airflow_provider_bill.sandbox.seed import Seed, build_seed
-from airflow_provider_bill.sandbox.server import listen, make_server
+from airflow_provider_bill.sandbox.data.connections import airflow_command, connections
+from airflow_provider_bill.sandbox.data.seed import Seed, build_seed
+from airflow_provider_bill.sandbox.server.http_server import listen, make_server
 
 _ABOUT = """A local BILL to test Airflow DAGs against: BILL's v2 and v3 protocol with its sessions, MFA,
 limits and errors. Nothing leaves this machine and no money moves."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bill.sandbox.clock import iso
 from airflow_provider_bill.sandbox.codes import CODES, LIMIT_CODES, SIGN_IN_CODES, Code
+from airflow_provider_bill.sandbox.state.clock import iso
 
 if TYPE_CHECKING:
-    from airflow_provider_bill.sandbox.settings import Settings
+    from airflow_provider_bill.sandbox.state.settings import Settings
 
 
 class Refusal(Exception):
