@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from airflow_provider_bill.sandbox.app import SandboxApp
-from airflow_provider_bill.sandbox.data.connections import airflow_command, connections
+from airflow_provider_bill.sandbox.data.connections import make_airflow_command, make_connections
 from airflow_provider_bill.sandbox.data.seed import Seed, build_seed
 from airflow_provider_bill.sandbox.server.http_server import listen, make_server
 
@@ -29,8 +29,8 @@ def describe(seed: Seed, host: str) -> str:
     keys = [row for row in seed.developer_keys.values() if not row.developer.startswith("console-client")]
     lines += [f"  {row.key}{_note(row.note)}" for row in keys]
     lines += ["Airflow connections, one for each kind of sign-in:"]
-    for kind, row in connections(seed, host).items():
-        lines.append("  " + airflow_command("bill_default" if kind == "v3" else f"bill_{kind}", row))
+    for kind, row in make_connections(seed, host).items():
+        lines.append("  " + make_airflow_command("bill_default" if kind == "v3" else f"bill_{kind}", row))
     return "\n".join(lines)
 
 

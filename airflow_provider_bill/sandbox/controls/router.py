@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from airflow_provider_bill.sandbox.data.connections import seed_as_json
-from airflow_provider_bill.sandbox.data.seed import User
+from airflow_provider_bill.sandbox.data.accounts import User
+from airflow_provider_bill.sandbox.data.connections import describe_seed
 from airflow_provider_bill.sandbox.state.clock import iso
 from airflow_provider_bill.sandbox.state.faults import FaultOrder
 from airflow_provider_bill.sandbox.state.settings import Settings
@@ -102,7 +102,7 @@ def _state(router: APIRouter, world: World) -> None:
 
     @router.get("/seed", summary="Organizations, users, keys, tokens and ready Airflow connections")
     async def seed(request: Request) -> Json:
-        return seed_as_json(world.seed, str(request.base_url).rstrip("/"))
+        return describe_seed(world.seed, str(request.base_url).rstrip("/"))
 
     @router.post("/reset", summary="Back to the seed: state, clock, stats, settings, faults")
     async def reset() -> Json:

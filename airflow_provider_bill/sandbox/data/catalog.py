@@ -1,99 +1,99 @@
-"""The collections of BILL that are served: their v3 path, v2 entity, id prefix and fields."""
+"""The collections that are served: their v3 path, v2 entity, id prefix and fields. Each is one row of a table."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+Row = dict[str, Any]
 
 
 class Collection(NamedTuple):
-    """One collection; ``fields`` are those that filters and sort may name."""
+    """One collection; ``fields`` are those that filters and sorting may name."""
 
     path: str
     prefix: str
     entity: str
     fields: frozenset[str]
-    v3: bool = True
+    in_v3: bool = True
+    can_archive: bool = True
+    holds_bank_accounts: bool = False
 
 
-_COMMON = "id archived createdTime updatedTime"
+_COMMON_FIELDS = "id archived createdTime updatedTime"
 
 
-def _of(path: str, prefix: str, entity: str, fields: str, *, v3: bool = True) -> Collection:
-    return Collection(path, prefix, entity, frozenset(f"{_COMMON} {fields}".split()), v3)
+def _collection(path: str, prefix: str, entity: str, fields: str, **flags: bool) -> Collection:
+    return Collection(path, prefix, entity, frozenset(f"{_COMMON_FIELDS} {fields}".split()), **flags)
 
 
 COLLECTIONS: dict[str, Collection] = {
     row.path: row
     for row in (
-        _of(
+        _collection(
             "vendors",
             "009",
             "Vendor",
             "name shortName companyName accountType accountNumber email phone billCurrency "
             "networkStatus autoPay bankAccountStatus",
         ),
-        _of(
+        _collection(
             "bills",
             "00n",
             "Bill",
             "vendorId vendorName invoiceNumber invoiceDate dueDate amount dueAmount paidAmount paymentStatus "
             "approvalStatus description",
         ),
-        _of(
+        _collection(
             "payments",
             "stp",
             "SentPay",
             "vendorId vendorName billId amount processDate status singleStatus disbursementType "
             "disbursementStatus fundingAccountId description",
+            can_archive=False,
         ),
-        _of(
-            "recurring-bills",
-            "rbl",
-            "RecurringBill",
-            "vendorId vendorName amount frequency nextDueDate autoPayment",
+        _collection(
+            "recurring-bills", "rbl", "RecurringBill", "vendorId vendorName amount frequency nextDueDate autoPayment"
         ),
-        _of(
-            "vendor-credits",
-            "vcr",
-            "VendorCredit",
-            "vendorId referenceNumber creditDate amount approvalStatus",
+        _collection(
+            "vendor-credits", "vcr", "VendorCredit", "vendorId referenceNumber creditDate amount approvalStatus"
         ),
-        _of(
+        _collection(
             "vendor-bank-accounts",
             "vba",
             "VendorBankAccount",
             "vendorId nameOnAccount accountNumber routingNumber type ownerType status",
-            v3=False,
+            in_v3=False,
         ),
-        _of(
+        _collection(
             "funding-accounts/banks",
             "bac",
             "BankAccount",
             "bankName nameOnAccount accountNumber routingNumber type ownerType status",
+            holds_bank_accounts=True,
         ),
-        _of("customers", "0cu", "Customer", "name companyName accountType email phone invoiceCurrency"),
-        _of(
-            "invoices",
-            "00e",
-            "Invoice",
-            "customerId invoiceNumber invoiceDate dueDate totalAmount dueAmount status",
+        _collection("customers", "0cu", "Customer", "name companyName accountType email phone invoiceCurrency"),
+        _collection(
+            "invoices", "00e", "Invoice", "customerId invoiceNumber invoiceDate dueDate totalAmount dueAmount status"
         ),
-        _of("recurring-invoices", "rin", "RecurringInvoice", "customerId amount frequency nextDueDate"),
-        _of("credit-memos", "crm", "CreditMemo", "customerId referenceNumber creditDate amount"),
-        _of("receivable-payments", "0rp", "ReceivedPay", "customerId amount paymentDate status paymentType"),
-        _of("users", "006", "User", "firstName lastName email roleId roleType"),
-        _of("classifications/items", "0ii", "Item", "name description price"),
-        _of(
-            "classifications/chart-of-accounts",
-            "0ca",
-            "ChartOfAccount",
-            "name accountNumber accountType description",
+        _collection("recurring-invoices", "rin", "RecurringInvoice", "customerId amount frequency nextDueDate"),
+        _collection("credit-memos", "crm", "CreditMemo", "customerId referenceNumber creditDate amount"),
+        _collection(
+            "receivable-payments",
+            "0rp",
+            "ReceivedPay",
+            "customerId amount paymentDate status paymentType",
+            can_archive=False,
         ),
-        _of("classifications/departments", "0de", "Department", "name shortName"),
-        _of("classifications/locations", "0lo", "Location", "name shortName"),
-        _of("classifications/accounting-classes", "cls", "ActgClass", "name shortName"),
-        _of("classifications/jobs", "job", "Job", "name customerId status"),
-        _of("classifications/employees", "emp", "Employee", "name email shortName"),
+        _collection("users", "006", "User", "firstName lastName email roleId roleType"),
+        _collection("classifications/items", "0ii", "Item", "name description price"),
+        _collection(
+            "classifications/chart-of-accounts", "0ca", "ChartOfAccount", "name accountNumber accountType description"
+        ),
+        _collection("classifications/departments", "0de", "Department", "name shortName"),
+        _collection("classifications/locations", "0lo", "Location", "name shortName"),
+        _collection("classifications/accounting-classes", "cls", "ActgClass", "name shortName"),
+        _collection("classifications/jobs", "job", "Job", "name customerId status"),
+        _collection("classifications/employees", "emp", "Employee", "name email shortName"),
     )
 }
 

@@ -1,4 +1,4 @@
-"""What the seed looks like from outside: ``GET /_sandbox/seed`` and ready Airflow connections."""
+"""The seed as JSON, and Airflow connections that sign in with it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from airflow_provider_bill.sandbox.data.seed import (
 )
 
 
-def connections(seed: Seed, host: str) -> dict[str, dict[str, Any]]:
-    """One Airflow connection for each kind of sign-in."""
+def make_connections(seed: Seed, host: str) -> dict[str, dict[str, Any]]:
+    """Return one Airflow connection for each kind of sign-in."""
     ada = seed.users[ADMIN]
     organization = {"developer_api_key": MAIN_KEY, "organization_id": MAIN_ID}
     clients = [row for row in seed.organizations.values() if row.console_id]
@@ -30,42 +30,42 @@ def connections(seed: Seed, host: str) -> dict[str, dict[str, Any]]:
     full = next(row for row in seed.oauth_clients.values() if row.scope == "full")
     spend = next(iter(seed.spend_tokens.values()))
 
-    def one(kind: str, login: str | None, password: str, extra: dict[str, Any]) -> dict[str, Any]:
+    def make(kind: str, login: str | None, password: str, extra: dict[str, Any]) -> dict[str, Any]:
         row: dict[str, Any] = {"conn_type": "bill", "host": host}
         if login is not None:
             row["login"] = login
         return {**row, "password": password, "extra": {"sign_in": kind, **extra}}
 
     return {
-        "v3": one("v3", ada.username, ada.password, organization),
-        "v2": one("v2", ada.username, ada.password, organization),
-        "console": one(
+        "v3": make("v3", ada.username, ada.password, organization),
+        "v2": make("v2", ada.username, ada.password, organization),
+        "console": make(
             "console",
             CONSOLE_USER,
             seed.console_tokens[CONSOLE_USER].token,
             {"developer_api_key": console_key, "organization_id": client.id},
         ),
-        "sync_token": one("sync_token", SYNC_NAME, seed.sync_tokens[SYNC_NAME].value, organization),
-        "partner": one(
+        "sync_token": make("sync_token", SYNC_NAME, seed.sync_tokens[SYNC_NAME].value, organization),
+        "partner": make(
             "partner",
             PARTNER_USER,
             seed.users[PARTNER_USER].password,
             {**organization, "app_api_key": app.key, "partner_user_id": ada.id},
         ),
-        "oauth": one("oauth", full.client_id, full.client_secret, {}),
-        "spend_token": one("spend_token", None, spend.token, {}),
+        "oauth": make("oauth", full.client_id, full.client_secret, {}),
+        "spend_token": make("spend_token", None, spend.token, {}),
     }
 
 
-def airflow_command(connection_id: str, connection: dict[str, Any]) -> str:
-    """The line that adds a connection to Airflow."""
+def make_airflow_command(connection_id: str, connection: dict[str, Any]) -> str:
+    """Return the command line that adds a connection to Airflow."""
     return f"airflow connections add {connection_id} --conn-json '{json.dumps(connection)}'"
 
 
-def seed_as_json(seed: Seed, host: str) -> dict[str, Any]:
-    """The whole seed, secrets included: this is a local sandbox."""
+def describe_seed(seed: Seed, host: str) -> dict[str, Any]:
+    """Return the whole seed as JSON, secrets included: they are public constants."""
     keys = {row.developer: row.key for row in reversed(seed.developer_keys.values()) if row.state == "active"}
-    found = connections(seed, host)
+    connections = make_connections(seed, host)
     return {
         "organizations": [
             {**asdict(row), "developer_key": keys.get(row.developer)} for row in seed.organizations.values()
@@ -83,6 +83,6 @@ def seed_as_json(seed: Seed, host: str) -> dict[str, Any]:
             "oauth": f"{host}/connect/authx/token",
             "spend": f"{host}/connect/v3/spend",
         },
-        "connections": found,
-        "commands": {kind: airflow_command(f"bill_{kind}", row) for kind, row in found.items()},
+        "connections": connections,
+        "commands": {kind: make_airflow_command(f"bill_{kind}", row) for kind, row in connections.items()},
     }

@@ -1,111 +1,25 @@
-"""Who exists at the start: organizations, users, keys and tokens, the same constants at every start."""
+"""The accounts that exist at the start; their names, keys and passwords are the same at every start."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from airflow_provider_bill.sandbox.data.accounts import (
+    AppKey,
+    ConsoleToken,
+    DeveloperKey,
+    OAuthClient,
+    Organization,
+    SpendToken,
+    SyncToken,
+    User,
+)
 from airflow_provider_bill.sandbox.ids import make_id
 
 
 @dataclass(slots=True)
-class Organization:
-    """A company on BILL; ``developer`` says whose developer keys work with it."""
-
-    number: int
-    name: str
-    developer: str
-    note: str = ""
-    console_id: str | None = None
-    locked: bool = False
-    api_access: bool = True
-    id: str = ""
-
-    def __post_init__(self) -> None:
-        self.id = make_id("008", self.number)
-
-
-@dataclass(slots=True)
-class User:
-    """Somebody who can sign in; ``failures`` and ``locked`` are the lock-out's state."""
-
-    number: int
-    username: str
-    password: str
-    first_name: str
-    last_name: str
-    organizations: list[str]
-    phone: str | None = None
-    active: bool = True
-    role: str = "ADMINISTRATOR"
-    note: str = ""
-    failures: int = 0
-    locked: bool = False
-    id: str = ""
-
-    def __post_init__(self) -> None:
-        self.id = make_id("006", self.number)
-
-
-@dataclass(slots=True)
-class DeveloperKey:
-    """A developer key; state is ``active``, ``inactive`` (BDC_1103) or ``terms`` (BDC_1104)."""
-
-    key: str
-    developer: str
-    state: str = "active"
-    note: str = ""
-
-
-@dataclass(slots=True)
-class ConsoleToken:
-    """A Console API token of an accounting firm's user."""
-
-    token: str
-    username: str
-    console_id: str
-
-
-@dataclass(slots=True)
-class SyncToken:
-    """An AP & AR sync token: its name signs in as the user name, its value as the password."""
-
-    name: str
-    value: str
-    organization_id: str
-    user_id: str
-
-
-@dataclass(slots=True)
-class AppKey:
-    """A partner's key and its user."""
-
-    key: str
-    username: str
-    organizations: list[str]
-
-
-@dataclass(slots=True)
-class OAuthClient:
-    """A developer app; scope is ``full`` or ``accounting``."""
-
-    client_id: str
-    client_secret: str
-    scope: str
-    organization_id: str
-    user_id: str
-
-
-@dataclass(slots=True)
-class SpendToken:
-    """A Spend & Expense API token."""
-
-    token: str
-    organization_id: str
-
-
-@dataclass(slots=True)
 class Seed:
-    """Everything that is seeded, indexed for look-ups."""
+    """All accounts, indexed for look-ups."""
 
     organizations: dict[str, Organization] = field(default_factory=dict)
     users: dict[str, User] = field(default_factory=dict)
@@ -116,28 +30,31 @@ class Seed:
     oauth_clients: dict[str, OAuthClient] = field(default_factory=dict)
     spend_tokens: dict[str, SpendToken] = field(default_factory=dict)
 
-    def user_by_id(self, user_id: str) -> User | None:
-        """The user with this id."""
+    def find_user(self, user_id: str) -> User | None:
+        """Return the user with this id."""
         return next((user for user in self.users.values() if user.id == user_id), None)
 
-    def key_opens(self, key: str, organization: Organization) -> bool:
-        """Whether a developer key is of the organization's developer, or of the console that it is a client of."""
+    def is_key_of(self, key: str, organization: Organization) -> bool:
+        """Return whether a developer key belongs to the organization's developer or to its console's."""
         developers = [organization.developer]
         if organization.console_id:
             developers.append(self.organizations[organization.console_id].developer)
         return self.developer_keys[key].developer in developers
 
-    def reachable(self, user: User) -> list[Organization]:
-        """The organizations a user reaches, in the order of the seed; a console user reaches all clients."""
+    def organizations_of(self, user: User) -> list[Organization]:
+        """Return the organizations that a user reaches, oldest first; a console user reaches all its clients."""
         return [
             row
             for row in self.organizations.values()
             if row.id in user.organizations or (row.console_id and row.console_id in user.organizations)
         ]
 
-    def add_console_clients(self, count: int) -> list[Organization]:
+    def reaches(self, user: User, organization_id: str) -> bool:
+        """Return whether a user reaches an organization."""
+        return any(row.id == organization_id for row in self.organizations_of(user))
+
+    def add_console_clients(self, count: int) -> None:
         """Add client organizations to the accountant console, each with a developer key of its own."""
-        added = []
         console = self.organizations[CONSOLE_ID]
         start = 1 + sum(1 for row in self.organizations.values() if row.console_id)
         for number in range(start, start + count):
@@ -152,8 +69,6 @@ class Seed:
             self.organizations[row.id] = row
             key = f"sbxDevKeyClient{number:04d}Wq5Zt8Rm2Vx7"
             self.developer_keys[key] = DeveloperKey(key, developer, note=f"the key of {row.name}")
-            added.append(row)
-        return added
 
 
 MAIN_ID = make_id("008", 1)
@@ -175,7 +90,7 @@ PARTNER_USER = "pia@partnerhub.example"
 
 
 def build_seed(console_clients: int = 3) -> Seed:
-    """A fresh seed."""
+    """Return a fresh seed."""
     seed = Seed()
     for organization in (
         Organization(1, "Harbor Books", "main", "the one to start with: 260 vendors"),

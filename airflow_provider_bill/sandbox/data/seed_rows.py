@@ -1,30 +1,21 @@
-"""The rows an organization starts with: the same at every start."""
+"""The business rows that an organization starts with, the same at every start."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from airflow_provider_bill.sandbox.data.catalog import COLLECTIONS
-from airflow_provider_bill.sandbox.data.seed import MAIN_ID, Organization, Seed
+from airflow_provider_bill.sandbox.data.accounts import Organization, User
+from airflow_provider_bill.sandbox.data.catalog import COLLECTIONS, Row
+from airflow_provider_bill.sandbox.data.seed import MAIN_ID, Seed
 from airflow_provider_bill.sandbox.ids import make_id
-from airflow_provider_bill.sandbox.server.messages import Row
 
 Rows = dict[str, dict[str, Row]]
+"""The rows of an organization by collection and id."""
 
 _START = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
-_TRADES = (
-    "Paper",
-    "Print",
-    "Courier",
-    "Cleaning",
-    "Catering",
-    "Software",
-    "Legal",
-    "Power",
-    "Water",
-    "Design",
-)
+_TRADES = ("Paper", "Print", "Courier", "Cleaning", "Catering", "Software", "Legal", "Power", "Water", "Design")
 _CITIES = (
     ("San Jose", "CA", "95002"),
     ("Austin", "TX", "78701"),
@@ -32,26 +23,37 @@ _CITIES = (
     ("Boston", "MA", "02108"),
 )
 
-VENDORS_OF_MAIN = 260
-VENDORS_ELSEWHERE = 12
+_LISTS: dict[str, Callable[[int], Row]] = {
+    "classifications/items": lambda n: {"name": f"Item {n}", "description": f"Item {n}", "price": 9.5 * n},
+    "classifications/chart-of-accounts": lambda n: {
+        "name": f"Account {6000 + n}",
+        "accountNumber": str(6000 + n),
+        "accountType": "EXPENSE",
+    },
+    "classifications/departments": lambda n: {"name": f"Department {n}"},
+    "classifications/locations": lambda n: {"name": f"Location {n}"},
+    "classifications/accounting-classes": lambda n: {"name": f"Class {n}"},
+    "classifications/employees": lambda n: {"name": f"Employee {n}", "email": f"employee{n}@staff.example"},
+}
+"""The bookkeeper's lists, five rows each."""
 
 
-class _Add(Protocol):
+class _AddRow(Protocol):
     def __call__(self, path: str, number: int, **fields: object) -> Row: ...
 
 
-def moment(number: int) -> str:
-    """The time at which row ``number`` was created."""
+def make_time(number: int) -> str:
+    """Return the time at which the row with this number was created."""
     return (_START + timedelta(hours=number)).isoformat(timespec="milliseconds")
 
 
-def day(number: int) -> str:
-    """A day, ``number`` days after the first."""
+def make_day(number: int) -> str:
+    """Return the day that is this number of days after the first."""
     return (_START + timedelta(days=number)).date().isoformat()
 
 
-def address(number: int) -> Row:
-    """A US address."""
+def make_address(number: int) -> Row:
+    """Return a US address."""
     city, state, code = _CITIES[number % len(_CITIES)]
     return {
         "line1": f"{100 + number} Main Street",
@@ -63,21 +65,59 @@ def address(number: int) -> Row:
 
 
 def build_rows(seed: Seed, organization: Organization) -> Rows:
-    """All collections of one organization."""
+    """Return all collections of one organization."""
     rows: Rows = {path: {} for path in COLLECTIONS}
-    vendors = VENDORS_OF_MAIN if organization.id == MAIN_ID else VENDORS_ELSEWHERE
 
     def add(path: str, number: int, **fields: object) -> Row:
         row: Row = {
             "id": make_id(COLLECTIONS[path].prefix, organization.number, number),
             "archived": False,
             **fields,
-            "createdTime": moment(number),
-            "updatedTime": moment(number),
+            "createdTime": make_time(number),
+            "updatedTime": make_time(number),
         }
         rows[path][row["id"]] = row
         return row
 
+    is_main = organization.id == MAIN_ID
+    vendors = [_add_vendor(add, number) for number in range(1, (260 if is_main else 12) + 1)]
+    _add_payables(add, organization, vendors, bills=40 if is_main else 8)
+    _add_receivables(add)
+    for path, make_fields in _LISTS.items():
+        for number in range(1, 6):
+            add(path, number, **make_fields(number))
+    rows["users"] = {user.id: _user_row(user) for user in seed.users.values() if seed.reaches(user, organization.id)}
+    return rows
+
+
+def _user_row(user: User) -> Row:
+    return {
+        "id": user.id,
+        "archived": not user.active,
+        "firstName": user.first_name,
+        "lastName": user.last_name,
+        "email": user.username,
+        "roleType": user.role,
+        "createdTime": make_time(user.number),
+        "updatedTime": make_time(user.number),
+    }
+
+
+def _add_vendor(add: _AddRow, number: int) -> Row:
+    return add(
+        "vendors",
+        number,
+        name=f"{_TRADES[number % len(_TRADES)]} Vendor {number:03d}",
+        accountType="PERSON" if number % 9 == 0 else "BUSINESS",
+        email=f"vendor{number:03d}@vendors.example",
+        phone=f"555{number:07d}",
+        address=make_address(number),
+        billCurrency="USD" if number % 10 else "CAD",
+        networkStatus="CONNECTED" if number % 4 == 0 else "NOT_CONNECTED",
+    )
+
+
+def _add_payables(add: _AddRow, organization: Organization, vendors: list[Row], bills: int) -> None:
     bank = add(
         "funding-accounts/banks",
         1,
@@ -90,30 +130,16 @@ def build_rows(seed: Seed, organization: Organization) -> Rows:
         status="VERIFIED",
         default={"payables": True, "receivables": True},
     )
-    for number in range(1, vendors + 1):
-        trade = _TRADES[number % len(_TRADES)]
-        add(
-            "vendors",
-            number,
-            name=f"{trade} Vendor {number:03d}",
-            accountType="PERSON" if number % 9 == 0 else "BUSINESS",
-            email=f"vendor{number:03d}@vendors.example",
-            phone=f"555{number:07d}",
-            address=address(number),
-            billCurrency="USD" if number % 10 else "CAD",
-            networkStatus="CONNECTED" if number % 4 == 0 else "NOT_CONNECTED",
-        )
-    names = list(rows["vendors"].values())
-    for number in range(1, (40 if vendors > 100 else 8) + 1):
-        vendor = names[number % len(names)]
+    for number in range(1, bills + 1):
+        vendor = vendors[number % len(vendors)]
         amount = round(100 + 12.5 * number, 2)
         add(
             "bills",
             number,
             vendorId=vendor["id"],
             vendorName=vendor["name"],
-            invoice={"invoiceNumber": f"INV-{number:04d}", "invoiceDate": day(number)},
-            dueDate=day(number + 30),
+            invoice={"invoiceNumber": f"INV-{number:04d}", "invoiceDate": make_day(number)},
+            dueDate=make_day(number + 30),
             amount=amount,
             dueAmount=amount,
             paidAmount=0,
@@ -122,14 +148,14 @@ def build_rows(seed: Seed, organization: Organization) -> Rows:
             approvalStatus="UNASSIGNED",
         )
     for number in range(1, 6):
-        vendor = names[number]
+        vendor = vendors[number]
         add(
             "payments",
             number,
             vendorId=vendor["id"],
             vendorName=vendor["name"],
             amount=round(50.0 * number, 2),
-            processDate=day(number),
+            processDate=make_day(number),
             status="PAID",
             disbursementType="ACH",
             fundingAccount={"type": "BANK_ACCOUNT", "id": bank["id"]},
@@ -139,7 +165,7 @@ def build_rows(seed: Seed, organization: Organization) -> Rows:
             number,
             vendorId=vendor["id"],
             referenceNumber=f"VC-{number:03d}",
-            creditDate=day(number),
+            creditDate=make_day(number),
             amount=10.0 * number,
             approvalStatus="UNASSIGNED",
         )
@@ -150,41 +176,24 @@ def build_rows(seed: Seed, organization: Organization) -> Rows:
             vendorName=vendor["name"],
             amount=75.0 * number,
             frequency="MONTHLY",
-            nextDueDate=day(30 * number),
+            nextDueDate=make_day(30 * number),
             autoPayment={"enabled": False},
         )
     for number in range(1, 4):
         add(
             "vendor-bank-accounts",
             number,
-            vendorId=names[number]["id"],
-            nameOnAccount=names[number]["name"],
+            vendorId=vendors[number]["id"],
+            nameOnAccount=vendors[number]["name"],
             accountNumber=f"*****{1000 + number}",
             routingNumber="021000021",
             type="CHECKING",
             ownerType="BUSINESS",
             status="VERIFIED",
         )
-    _receivables(add)
-    _lists(add)
-    for user in seed.users.values():
-        if any(row.id == organization.id for row in seed.reachable(user)):
-            stamp = moment(user.number)
-            rows["users"][user.id] = {
-                "id": user.id,
-                "archived": not user.active,
-                "firstName": user.first_name,
-                "lastName": user.last_name,
-                "email": user.username,
-                "roleType": user.role,
-                "createdTime": stamp,
-                "updatedTime": stamp,
-            }
-    return rows
 
 
-def _receivables(add: _Add) -> None:
-    """Customers and what they owe."""
+def _add_receivables(add: _AddRow) -> None:
     for number in range(1, 26):
         customer = add(
             "customers",
@@ -192,7 +201,7 @@ def _receivables(add: _Add) -> None:
             name=f"Customer {number:03d}",
             accountType="BUSINESS",
             email=f"customer{number:03d}@customers.example",
-            billingAddress=address(number),
+            billingAddress=make_address(number),
             invoiceCurrency="USD",
         )
         add(
@@ -200,8 +209,8 @@ def _receivables(add: _Add) -> None:
             number,
             customerId=customer["id"],
             invoiceNumber=f"S-{number:04d}",
-            invoiceDate=day(number),
-            dueDate=day(number + 30),
+            invoiceDate=make_day(number),
+            dueDate=make_day(number + 30),
             totalAmount=200.0 + number,
             dueAmount=200.0 + number,
             status="OPEN",
@@ -215,14 +224,14 @@ def _receivables(add: _Add) -> None:
                 **who,
                 amount=20.0,
                 frequency="MONTHLY",
-                nextDueDate=day(30 + number),
+                nextDueDate=make_day(30 + number),
             )
             add(
                 "credit-memos",
                 number,
                 **who,
                 referenceNumber=f"CM-{number}",
-                creditDate=day(number),
+                creditDate=make_day(number),
                 amount=5.0,
             )
             add(
@@ -230,36 +239,8 @@ def _receivables(add: _Add) -> None:
                 number,
                 **who,
                 amount=100.0,
-                paymentDate=day(number),
+                paymentDate=make_day(number),
                 status="PAID",
                 paymentType="CASH",
             )
             add("classifications/jobs", number, **who, name=f"Job {number}", status="OPEN")
-
-
-def _lists(add: _Add) -> None:
-    """The bookkeeper's lists."""
-    for number in range(1, 6):
-        add(
-            "classifications/items",
-            number,
-            name=f"Item {number}",
-            description=f"Item {number}",
-            price=9.5 * number,
-        )
-        add(
-            "classifications/chart-of-accounts",
-            number,
-            name=f"Account {6000 + number}",
-            accountNumber=str(6000 + number),
-            accountType="EXPENSE",
-        )
-        add("classifications/departments", number, name=f"Department {number}")
-        add("classifications/locations", number, name=f"Location {number}")
-        add("classifications/accounting-classes", number, name=f"Class {number}")
-        add(
-            "classifications/employees",
-            number,
-            name=f"Employee {number}",
-            email=f"employee{number}@staff.example",
-        )

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow_provider_bill.sandbox.data.catalog import Row
 from airflow_provider_bill.sandbox.errors import Refusal
-from airflow_provider_bill.sandbox.server.messages import Row
 
 _TIME = re.compile(r"^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?$")
 

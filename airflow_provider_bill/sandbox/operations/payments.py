@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from airflow_provider_bill.sandbox.data.catalog import Row
 from airflow_provider_bill.sandbox.errors import Refusal
-from airflow_provider_bill.sandbox.server.messages import Answer, Call, Row, answer_json
+from airflow_provider_bill.sandbox.server.messages import Answer, Call, answer_json
 from airflow_provider_bill.sandbox.server.routing import Routes
 from airflow_provider_bill.sandbox.state.clock import iso, today
 from airflow_provider_bill.sandbox.state.request_log import fingerprint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 
-from airflow_provider_bill.sandbox.data.seed import Organization, SyncToken, User
+from airflow_provider_bill.sandbox.data.accounts import Organization, SyncToken, User
 from airflow_provider_bill.sandbox.errors import Refusal
 from airflow_provider_bill.sandbox.state.sessions import Session
 from airflow_provider_bill.sandbox.state.state import World
@@ -68,11 +68,11 @@ def check_sync_token(world: World, name: str, value: str) -> SyncToken | None:
 def check_organization(world: World, organization_id: str, developer_key: str, user: User, *, v2: bool) -> Organization:
     """The organization exists, is the user's, is the key's developer's, and is open."""
     row = world.seed.organizations.get(organization_id)
-    if row is None or all(row.id != reached.id for reached in world.seed.reachable(user)):
+    if row is None or not world.seed.reaches(user, organization_id):
         if v2:
             raise Refusal("BDC_1129", "orgId", organization_id)
         raise Refusal("BDC_1123", signing_in=True)
-    if not world.seed.key_opens(developer_key, row):
+    if not world.seed.is_key_of(developer_key, row):
         raise Refusal("BDC_1102", signing_in=True)
     if row.locked:
         raise Refusal("BDC_1107")

@@ -6,13 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from airflow_provider_bill.sandbox.data.catalog import Row
 from airflow_provider_bill.sandbox.errors import Refusal
 
 if TYPE_CHECKING:
     from airflow_provider_bill.sandbox.state.sessions import Session
     from airflow_provider_bill.sandbox.state.state import World
-
-Row = dict[str, Any]
 
 JSON_TYPE = "application/json;charset=UTF-8"
 

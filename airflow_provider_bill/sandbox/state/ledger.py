@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_bill.sandbox.data.catalog import COLLECTIONS
-from airflow_provider_bill.sandbox.data.seed import Organization, Seed
+from airflow_provider_bill.sandbox.data.accounts import Organization
+from airflow_provider_bill.sandbox.data.catalog import COLLECTIONS, Row
+from airflow_provider_bill.sandbox.data.seed import Seed
 from airflow_provider_bill.sandbox.data.seed_rows import Rows, build_rows
 from airflow_provider_bill.sandbox.errors import Refusal
 from airflow_provider_bill.sandbox.ids import make_id
-from airflow_provider_bill.sandbox.server.messages import Row
 from airflow_provider_bill.sandbox.state.clock import iso
 
 _FIRST_NEW = 36**4

@@ -6,7 +6,7 @@ import hmac
 from dataclasses import dataclass
 
 from airflow_provider_bill.sandbox import ids
-from airflow_provider_bill.sandbox.data.seed import User
+from airflow_provider_bill.sandbox.data.accounts import User
 from airflow_provider_bill.sandbox.errors import Refusal
 from airflow_provider_bill.sandbox.state.clock import iso
 from airflow_provider_bill.sandbox.state.limits import Limits

@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_bill.sandbox.data.seed import Organization, Seed, User, build_seed
+from airflow_provider_bill.sandbox.data.accounts import Organization, User
+from airflow_provider_bill.sandbox.data.seed import Seed, build_seed
 from airflow_provider_bill.sandbox.state.clock import Clock, iso
 from airflow_provider_bill.sandbox.state.faults import FaultBook
 from airflow_provider_bill.sandbox.state.ledger import Ledger
@@ -67,7 +68,7 @@ class World:
 
     def user(self, session: Session) -> User | None:
         """The user of a session."""
-        return self.seed.user_by_id(session.user_id)
+        return self.seed.find_user(session.user_id)
 
     def session_rows(self) -> list[dict[str, Any]]:
         """What ``GET /_sandbox/sessions`` answers: live sessions and OAuth tokens, ids as fingerprints."""

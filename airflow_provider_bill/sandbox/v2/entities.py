@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_bill.sandbox.data.catalog import BY_ENTITY, Collection
-from airflow_provider_bill.sandbox.data.seed import Organization
-from airflow_provider_bill.sandbox.data.seed_rows import moment
+from airflow_provider_bill.sandbox.data.accounts import Organization
+from airflow_provider_bill.sandbox.data.catalog import BY_ENTITY, Collection, Row
+from airflow_provider_bill.sandbox.data.seed_rows import make_time
 from airflow_provider_bill.sandbox.errors import Refusal
 from airflow_provider_bill.sandbox.operations.paging import Test, filtered, make_test, sorted_rows
 from airflow_provider_bill.sandbox.operations.payments import check_payment, make_payment
-from airflow_provider_bill.sandbox.server.messages import Answer, Call, Row, is_true, text_of
+from airflow_provider_bill.sandbox.server.messages import Answer, Call, is_true, text_of
 from airflow_provider_bill.sandbox.state.clock import as_v2_time
 from airflow_provider_bill.sandbox.v2.sign_in import data_of, ok, on, with_session
 from airflow_provider_bill.sandbox.v3.authentication import protected, user_of
@@ -82,7 +82,7 @@ def from_v2(entity: str, fields: Row) -> Row:
 
 def organization_row(organization: Organization) -> Row:
     """An organization as v2 shows it."""
-    stamp = as_v2_time(moment(organization.number))
+    stamp = as_v2_time(make_time(organization.number))
     return {
         "entity": "Organization",
         "id": organization.id,
@@ -180,7 +180,7 @@ def crud(call: Call, action: str, entity: str) -> Answer:
 
 
 def _organization(call: Call, row_id: str) -> Row:
-    for row in call.world.seed.reachable(user_of(call)):
+    for row in call.world.seed.organizations_of(user_of(call)):
         if row.id == row_id:
             return organization_row(row)
     raise Refusal("BDC_1120")

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from functools import wraps
 from http.cookies import CookieError, SimpleCookie
 
+from airflow_provider_bill.sandbox.data.catalog import Row
 from airflow_provider_bill.sandbox.errors import Refusal, v2_success
 from airflow_provider_bill.sandbox.operations import sign_in as signin
-from airflow_provider_bill.sandbox.server.messages import Answer, Call, Row, answer_json, is_true, text_of
+from airflow_provider_bill.sandbox.server.messages import Answer, Call, answer_json, is_true, text_of
 from airflow_provider_bill.sandbox.state.sessions import Session
 from airflow_provider_bill.sandbox.v3.authentication import bind_key, counted_sign_in, user_of
 from airflow_provider_bill.sandbox.v3.mfa import check_device
@@ -155,7 +156,7 @@ def list_organizations(call: Call) -> Answer:
     signin.check_developer_key(world, key)
     user = signin.check_password(world, username, password)
     developer = world.seed.developer_keys[key].developer
-    rows = [row for row in world.seed.reachable(user) if row.developer == developer]
+    rows = [row for row in world.seed.organizations_of(user) if row.developer == developer]
     return ok([{"orgId": row.id, "orgName": row.name} for row in rows])
 
 

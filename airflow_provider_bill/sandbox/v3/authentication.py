@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 
-from airflow_provider_bill.sandbox.data.seed import Organization, User
+from airflow_provider_bill.sandbox.data.accounts import Organization, User
+from airflow_provider_bill.sandbox.data.catalog import Row
 from airflow_provider_bill.sandbox.errors import Refusal, SingleObject
-from airflow_provider_bill.sandbox.server.messages import Answer, Call, Row
+from airflow_provider_bill.sandbox.server.messages import Answer, Call
 from airflow_provider_bill.sandbox.state.sessions import Session
 
 _STALE_BEARER = (("www-authenticate", 'Bearer error="invalid_token"'),)

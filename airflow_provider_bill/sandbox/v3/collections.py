@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from airflow_provider_bill.sandbox.data.catalog import COLLECTIONS, Collection
-from airflow_provider_bill.sandbox.data.seed_rows import address, moment
+from airflow_provider_bill.sandbox.data.catalog import COLLECTIONS, Collection, Row
+from airflow_provider_bill.sandbox.data.seed_rows import make_address, make_time
 from airflow_provider_bill.sandbox.errors import Refusal
 from airflow_provider_bill.sandbox.operations.paging import page_of
-from airflow_provider_bill.sandbox.server.messages import Answer, Call, Row, answer_json
+from airflow_provider_bill.sandbox.server.messages import Answer, Call, answer_json
 from airflow_provider_bill.sandbox.server.routing import Routes
 from airflow_provider_bill.sandbox.v3.authentication import full_scope, organization_of, signed_in, user_of
 
 routes = Routes()
-
-_BANKS = "funding-accounts/banks"
 
 
 def table(call: Call, path: str) -> dict[str, Row]:
@@ -45,7 +43,7 @@ def change(call: Call, row: Row, fields: Row) -> Row:
 def _list(collection: Collection) -> Callable[..., Answer]:
     @signed_in
     def answer(call: Call) -> Answer:
-        if collection.path == _BANKS:
+        if collection.holds_bank_accounts:
             full_scope(call, "Bank accounts")
         rows = table(call, collection.path).values()
         return answer_json(page_of(rows, collection.path, call.query, collection.fields))
@@ -56,7 +54,7 @@ def _list(collection: Collection) -> Callable[..., Answer]:
 def _get(collection: Collection) -> Callable[..., Answer]:
     @signed_in
     def answer(call: Call, row_id: str) -> Answer:
-        if collection.path == _BANKS:
+        if collection.holds_bank_accounts:
             full_scope(call, "Bank accounts")
         return answer_json(row_of(call, collection.path, row_id))
 
@@ -66,21 +64,19 @@ def _get(collection: Collection) -> Callable[..., Answer]:
 def _archive(collection: Collection, archived: bool) -> Callable[..., Answer]:
     @signed_in
     def answer(call: Call, row_id: str) -> Answer:
-        if collection.path == _BANKS:
+        if collection.holds_bank_accounts:
             full_scope(call, "Bank accounts")
         return answer_json(change(call, row_of(call, collection.path, row_id), {"archived": archived}))
 
     return answer
 
 
-_NOT_ARCHIVED = ("payments", "receivable-payments")
-
 for _collection in COLLECTIONS.values():
-    if _collection.v3:
+    if _collection.in_v3:
         _base = f"/connect/v3/{_collection.path}"
         routes.add("GET", _base, _list(_collection))
         routes.add("GET", _base + "/{}", _get(_collection))
-        if _collection.path not in _NOT_ARCHIVED:
+        if _collection.can_archive:
             routes.add("POST", _base + "/{}/archive", _archive(_collection, True))
             routes.add("POST", _base + "/{}/restore", _archive(_collection, False))
 
@@ -89,18 +85,18 @@ for _collection in COLLECTIONS.values():
 @signed_in
 def organization(call: Call, organization_id: str) -> Answer:
     """One organization that the user reaches."""
-    for row in call.world.seed.reachable(user_of(call)):
+    for row in call.world.seed.organizations_of(user_of(call)):
         if row.id == organization_id:
             return answer_json(
                 {
                     "id": row.id,
                     "archived": False,
                     "name": row.name,
-                    "address": address(row.number),
-                    "mailingAddress": address(row.number),
+                    "address": make_address(row.number),
+                    "mailingAddress": make_address(row.number),
                     "phone": f"555{row.number:07d}",
-                    "createdTime": moment(row.number),
-                    "updatedTime": moment(row.number),
+                    "createdTime": make_time(row.number),
+                    "updatedTime": make_time(row.number),
                 }
             )
     raise Refusal("BDC_1120")

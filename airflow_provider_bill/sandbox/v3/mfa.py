@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from airflow_provider_bill.sandbox.data.catalog import Row
 from airflow_provider_bill.sandbox.errors import Refusal
-from airflow_provider_bill.sandbox.server.messages import Answer, Call, Row, answer_json, is_false, is_true, text_of
+from airflow_provider_bill.sandbox.server.messages import Answer, Call, answer_json, is_false, is_true, text_of
 from airflow_provider_bill.sandbox.server.routing import Routes
 from airflow_provider_bill.sandbox.state.mfa import DEVICE_LENGTH
 from airflow_provider_bill.sandbox.v3.authentication import authenticate, organization_of, require, user_of

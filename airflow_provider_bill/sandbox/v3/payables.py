@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from airflow_provider_bill.sandbox.data.catalog import Row
 from airflow_provider_bill.sandbox.errors import Refusal
-from airflow_provider_bill.sandbox.server.messages import Answer, Call, Row, answer_json, is_true, text_of
+from airflow_provider_bill.sandbox.server.messages import Answer, Call, answer_json, is_true, text_of
 from airflow_provider_bill.sandbox.server.routing import Routes
 from airflow_provider_bill.sandbox.v3.authentication import full_scope, protected, require, signed_in
 from airflow_provider_bill.sandbox.v3.collections import change, insert, row_of, table

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from airflow_provider_bill.sandbox.data.catalog import Row
 from airflow_provider_bill.sandbox.errors import Refusal
 from airflow_provider_bill.sandbox.operations import sign_in as signin
 from airflow_provider_bill.sandbox.operations.paging import page_of
-from airflow_provider_bill.sandbox.server.messages import Answer, Call, Row, answer_json, text_of
+from airflow_provider_bill.sandbox.server.messages import Answer, Call, answer_json, text_of
 from airflow_provider_bill.sandbox.server.routing import Routes
 from airflow_provider_bill.sandbox.state.sessions import Session
 from airflow_provider_bill.sandbox.v3.authentication import (
@@ -73,7 +74,7 @@ def open_sync_session(call: Call, key: str, name: str, value: str, organization_
     """A sync token's session: long-lived, and without payments and MFA."""
     world = call.world
     token = signin.check_sync_token(world, name, value)
-    user = world.seed.user_by_id(token.user_id) if token else None
+    user = world.seed.find_user(token.user_id) if token else None
     if token is None or user is None:
         raise Refusal("BDC_1101", signing_in=True)
     if token.organization_id != organization_id:
@@ -117,7 +118,7 @@ def login_organizations(call: Call) -> Answer:
     seed = call.world.seed
     user = call.world.user(session)
     rows: list[Row] = []
-    for organization in seed.reachable(user) if user else [organization_of(call)]:
+    for organization in seed.organizations_of(user) if user else [organization_of(call)]:
         row: Row = {"id": organization.id, "name": organization.name}
         if organization.console_id:
             console = seed.organizations[organization.console_id]
@@ -160,7 +161,7 @@ def login_as_user(call: Call) -> Answer:
     organization_id, user_id = text_of(body, "organizationId"), text_of(body, "userId")
     call.organization_id = organization_id
     app = world.seed.app_keys[session.app_key or ""]
-    user = world.seed.user_by_id(user_id)
+    user = world.seed.find_user(user_id)
     if organization_id not in app.organizations:
         raise Refusal("BDC_1123", signing_in=True)
     if user is None or organization_id not in user.organizations or not user.active:

@@ -4,47 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from airflow_provider_bill.sandbox.data.seed_rows import day
+from airflow_provider_bill.sandbox.data.spend_rows import SPEND_ROWS
 from airflow_provider_bill.sandbox.errors import SingleObject
-from airflow_provider_bill.sandbox.ids import make_id
 from airflow_provider_bill.sandbox.operations.paging import page_of
-from airflow_provider_bill.sandbox.server.messages import Answer, Call, Row, answer_json
+from airflow_provider_bill.sandbox.server.messages import Answer, Call, answer_json
 from airflow_provider_bill.sandbox.server.routing import Routes
 from airflow_provider_bill.sandbox.v3.authentication import authenticate, bearer
 
 routes = Routes()
 
 _NO_FILTERS: frozenset[str] = frozenset()
-
-_ROWS: dict[str, list[Row]] = {
-    "budgets": [
-        {"id": make_id("bud", 1, n), "name": f"Budget {n}", "limit": 1000.0 * n, "retired": False} for n in range(1, 6)
-    ],
-    "cards": [
-        {"id": make_id("crd", 1, n), "name": f"Card {n}", "lastFour": f"{4000 + n}", "status": "ACTIVATED"}
-        for n in range(1, 6)
-    ],
-    "transactions": [
-        {
-            "id": make_id("trx", 1, n),
-            "amount": 3.5 * n,
-            "merchantName": f"Merchant {n}",
-            "occurredTime": f"{day(n)}T12:00:00Z",
-            "transactionType": "CLEAR",
-        }
-        for n in range(1, 61)
-    ],
-    "users": [
-        {
-            "id": make_id("sus", 1, n),
-            "firstName": "Spender",
-            "lastName": f"{n}",
-            "email": f"spender{n}@spend.example",
-        }
-        for n in range(1, 6)
-    ],
-    "reimbursements": [{"id": make_id("rei", 1, n), "amount": 12.5 * n, "status": "APPROVED"} for n in range(1, 6)],
-}
 
 
 def _authenticate(call: Call) -> None:
@@ -67,7 +36,7 @@ def _list(name: str) -> Callable[..., Answer]:
         cursor = call.query.get("nextPage") or call.query.get("page")
         if cursor:
             query["page"] = cursor
-        return answer_json(page_of(_ROWS[name], f"spend/{name}", query, _NO_FILTERS))
+        return answer_json(page_of(SPEND_ROWS[name], f"spend/{name}", query, _NO_FILTERS))
 
     return answer
 
@@ -75,7 +44,7 @@ def _list(name: str) -> Callable[..., Answer]:
 def _get(name: str) -> Callable[..., Answer]:
     def answer(call: Call, row_id: str) -> Answer:
         _authenticate(call)
-        found = next((row for row in _ROWS[name] if row["id"] == row_id), None)
+        found = next((row for row in SPEND_ROWS[name] if row["id"] == row_id), None)
         if found is None:
             raise SingleObject(404, "not_found", f"There is no {name[:-1]} with this id.")
         return answer_json(found)
@@ -87,9 +56,9 @@ def _get(name: str) -> Callable[..., Answer]:
 def current_user(call: Call) -> Answer:
     """The user of the token."""
     _authenticate(call)
-    return answer_json(_ROWS["users"][0])
+    return answer_json(SPEND_ROWS["users"][0])
 
 
-for _name in _ROWS:
+for _name in SPEND_ROWS:
     routes.add("GET", f"/connect/v3/spend/{_name}", _list(_name))
     routes.add("GET", f"/connect/v3/spend/{_name}/{{}}", _get(_name))
