@@ -63,6 +63,7 @@ COLLECTIONS: dict[str, Collection] = {
             "VendorBankAccount",
             "vendorId nameOnAccount accountNumber routingNumber type ownerType status",
             in_v3=False,
+            holds_bank_accounts=True,
         ),
         _collection(
             "funding-accounts/banks",

@@ -1,23 +1,50 @@
-"""What every kind of sign-in has in common: the order of checks, the lock-out and the remembered device."""
+"""What every kind of sign-in has in common: its checks, the lock-out and the remembered device."""
 
 from __future__ import annotations
 
 import hmac
+from functools import wraps
 
-from airflow_provider_bill.sandbox.data.accounts import Organization, SyncToken, User
+from airflow_provider_bill.sandbox.data.accounts import User
 from airflow_provider_bill.sandbox.errors import Refusal
+from airflow_provider_bill.sandbox.server.messages import Answer, Call
+from airflow_provider_bill.sandbox.server.routing import Handler
 from airflow_provider_bill.sandbox.state.sessions import Session
-from airflow_provider_bill.sandbox.state.state import World
+from airflow_provider_bill.sandbox.state.state import State
+
+_BADLY_FORMED = ("BDC_1108", "BDC_1122", "BDC_1178")
 
 
-def same(one: str, other: str) -> bool:
+def count_refused_sign_ins(handler: Handler) -> Handler:
+    """Count the refusals of a sign-in; a call that is only badly formed is not one."""
+
+    @wraps(handler)
+    def counted(call: Call, *params: str) -> Answer:
+        try:
+            return handler(call, *params)
+        except Refusal as refusal:
+            if refusal.code not in _BADLY_FORMED:
+                call.state.stats.refused_sign_ins += 1
+            raise
+
+    return counted
+
+
+def count_sign_in(state: State, session: Session) -> Session:
+    """Count a sign-in that succeeded, and return its session."""
+    state.stats.sign_ins += 1
+    state.stats.sign_ins_by_kind[session.kind] += 1
+    return session
+
+
+def is_same_secret(one: str, other: str) -> bool:
     """Compare secrets in constant time."""
     return hmac.compare_digest(one.encode(), other.encode())
 
 
-def check_developer_key(world: World, key: str) -> None:
-    """BDC_1102, BDC_1103, BDC_1104."""
-    row = world.seed.developer_keys.get(key)
+def check_developer_key(state: State, key: str) -> None:
+    """Refuse a developer key that is unknown, inactive or without accepted terms."""
+    row = state.seed.developer_keys.get(key)
     if row is None:
         raise Refusal("BDC_1102", signing_in=True)
     if row.state == "inactive":
@@ -26,83 +53,91 @@ def check_developer_key(world: World, key: str) -> None:
         raise Refusal("BDC_1104", signing_in=True)
 
 
-def wrong_password(world: World, user: User | None) -> Refusal:
-    """Count a refused password; the last one that is allowed locks the user."""
-    if user is not None:
-        user.failures += 1
-        user.locked = user.locked or user.failures >= world.settings.lock_after
-    return Refusal("BDC_1101", signing_in=True)
+def check_password(state: State, username: str, password: str) -> User:
+    """Return the user with this name and password; too many wrong passwords lock the user."""
+    user = state.seed.users.get(username)
+    return _check_secret(state, user, user.password if user else None, password)
 
 
-def check_password(world: World, username: str, password: str) -> User:
-    """BDC_1110 and BDC_1101."""
-    user = world.seed.users.get(username)
+def check_console_token(state: State, username: str, token: str) -> User:
+    """Return the user with this Console API token, which takes the place of the password."""
+    row = state.seed.console_tokens.get(username)
+    return _check_secret(state, state.seed.users.get(username), row.token if row else None, token)
+
+
+def _check_secret(state: State, user: User | None, expected: str | None, given: str) -> User:
     if user is not None and user.locked:
         raise Refusal("BDC_1110", signing_in=True)
-    if user is None or not same(user.password, password):
-        raise wrong_password(world, user)
-    user.failures = 0
-    return user
-
-
-def check_console_token(world: World, username: str, token: str) -> User:
-    """The Console API token takes the place of the password, the lock-out is the same."""
-    user = world.seed.users.get(username)
-    if user is not None and user.locked:
-        raise Refusal("BDC_1110", signing_in=True)
-    row = world.seed.console_tokens.get(username)
-    if user is None or row is None or not same(row.token, token):
-        raise wrong_password(world, user)
-    user.failures = 0
-    return user
-
-
-def check_sync_token(world: World, name: str, value: str) -> SyncToken | None:
-    """The sync token of this name; None when no token is called so."""
-    row = world.seed.sync_tokens.get(name)
-    if row is not None and not same(row.value, value):
+    if user is None or expected is None or not is_same_secret(expected, given):
+        if user is not None:
+            user.failures += 1
+            user.locked = user.failures >= state.settings.lock_after
         raise Refusal("BDC_1101", signing_in=True)
-    return row
+    user.failures = 0
+    return user
 
 
-def check_organization(world: World, organization_id: str, developer_key: str, user: User, *, v2: bool) -> Organization:
-    """The organization exists, is the user's, is the key's developer's, and is open."""
-    row = world.seed.organizations.get(organization_id)
-    if row is None or not world.seed.reaches(user, organization_id):
-        if v2:
-            raise Refusal("BDC_1129", "orgId", organization_id)
-        raise Refusal("BDC_1123", signing_in=True)
-    if not world.seed.is_key_of(developer_key, row):
+def open_session(
+    call: Call,
+    kind: str,
+    user: User,
+    developer_key: str,
+    organization_id: str,
+    *,
+    remembered_device: tuple[str, str] = ("", ""),
+    v2: bool = False,
+) -> Session:
+    """Open the session of a user whose credentials were right.
+
+    :param remembered_device: the id and the label of a remembered device.
+    :param v2: whether the sign-in is v2's, which has a code and a session id of its own.
+    """
+    state, seed = call.state, call.state.seed
+    row = seed.organizations.get(organization_id)
+    if row is None or not seed.reaches(user, organization_id):
+        raise _refuse_organization(organization_id, v2=v2)
+    if not seed.is_key_of(developer_key, row):
         raise Refusal("BDC_1102", signing_in=True)
     if row.locked:
         raise Refusal("BDC_1107")
     if not row.api_access:
         raise Refusal("BDC_1105")
-    return row
-
-
-def check_active(user: User, organization_id: str) -> None:
-    """BDC_1111."""
     if not user.active:
         raise Refusal("BDC_1111", user.username, organization_id, signing_in=True)
+    trusted = kind != "sync_token" and starts_trusted(call, user, organization_id, remembered_device)
+    session = state.sessions.open(
+        kind, organization_id, user.id, call.now, developer_key=developer_key, trusted=trusted, v2=v2
+    )
+    return count_sign_in(state, session)
 
 
-def is_trusted(world: World, user: User, organization_id: str, remember_id: str, device: str, now: float) -> bool:
-    """Whether the sign-in begins trusted: by a remembered device, or because MFA is off and so configured."""
-    settings = world.settings
+def open_sync_session(
+    call: Call, developer_key: str, name: str, value: str, organization_id: str, *, v2: bool
+) -> Session:
+    """Open a sync token's session, which lives long and is never trusted."""
+    token = call.state.seed.sync_tokens[name]
+    user = call.state.seed.find_user(token.user_id)
+    if user is None or not is_same_secret(token.value, value):
+        raise Refusal("BDC_1101", signing_in=True)
+    if token.organization_id != organization_id:
+        raise _refuse_organization(organization_id, v2=v2)
+    return open_session(call, "sync_token", user, developer_key, organization_id, v2=v2)
+
+
+def _refuse_organization(organization_id: str, *, v2: bool) -> Refusal:
+    return Refusal("BDC_1129", "orgId", organization_id) if v2 else Refusal("BDC_1123", signing_in=True)
+
+
+def starts_trusted(call: Call, user: User, organization_id: str, remembered_device: tuple[str, str]) -> bool:
+    """Return whether a session begins trusted: by a remembered device, or because MFA is off and so configured."""
+    state, settings = call.state, call.state.settings
     if settings.mfa_mode in ("off", "bypass") and settings.trusted_when_mfa_off:
         return True
-    if not remember_id:
+    device_id, label = remembered_device
+    if not device_id:
         return False
-    if world.mfa.knows(user.id, organization_id, remember_id, device, now):
+    if state.mfa.is_remembered(user.id, organization_id, device_id, label, call.now):
         return True
     if settings.bad_remember_me == "refuse":
         raise Refusal("BDC_1109")
     return False
-
-
-def opened(world: World, session: Session) -> Session:
-    """Count a sign-in that succeeded."""
-    world.stats.sign_ins += 1
-    world.stats.sign_ins_by_kind[session.kind] += 1
-    return session

@@ -1,4 +1,4 @@
-"""The way of every BILL call: journal, faults, limits, latency, and then its dialect's handler."""
+"""The way of every BILL call: request log, faults, limits, latency, and then its dialect's handler."""
 
 from __future__ import annotations
 
@@ -6,33 +6,49 @@ import asyncio
 import logging
 import socket
 import struct
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-from airflow_provider_bill.sandbox.errors import Refusal, SingleObject
-from airflow_provider_bill.sandbox.server.http_server import transport_of
-from airflow_provider_bill.sandbox.server.messages import Answer, Call, text_of
+from airflow_provider_bill.sandbox.errors import Refusal
+from airflow_provider_bill.sandbox.server.credentials import find_credentials
+from airflow_provider_bill.sandbox.server.faulty_answers import make_faulty_answer
+from airflow_provider_bill.sandbox.server.http_server import find_transport
+from airflow_provider_bill.sandbox.server.messages import Answer, Call
 from airflow_provider_bill.sandbox.state.faults import Fault
-from airflow_provider_bill.sandbox.state.request_log import SECRET_NAMES
-from airflow_provider_bill.sandbox.state.state import World, hold
-from airflow_provider_bill.sandbox.v2 import dialect as v2
-from airflow_provider_bill.sandbox.v3 import dialect as v3
+from airflow_provider_bill.sandbox.state.state import State
 
 _LOG = logging.getLogger(__name__)
-
-PREFIXES = ("/api/v2", "/connect")
 
 # SO_LINGER with a time of zero makes closing a socket send a reset.
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
-class Gateway:
-    """Serves BILL's own paths."""
+class Dialect(Protocol):
+    """One of BILL's protocols, v2 or v3."""
 
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def answer(self, call: Call) -> Answer:
+        """Carry a call out."""
+
+    def refuse(self, call: Call, refusal: Refusal) -> Answer:
+        """Return the answer that tells of a refusal."""
+
+    def identify_caller(self, call: Call) -> tuple[str, str]:
+        """Return the developer key, or what stands for it, and the organization that limits are counted by."""
+
+
+class Gateway:
+    """The ASGI application behind BILL's own paths.
+
+    :param dialects: each dialect by what its paths begin with.
+    """
+
+    def __init__(self, state: State, dialects: Mapping[str, Dialect]) -> None:
+        self.state = state
+        self.dialects = dialects
+        self.prefixes = tuple(dialects)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """One call."""
+        """Serve one call."""
         body = b""
         while True:
             message = await receive()
@@ -43,30 +59,31 @@ class Gateway:
                 break
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         query = scope["query_string"].decode("latin-1")
-        call = Call(self.world, scope["method"], scope["path"], headers, query, body)
-        answer = await self.handle(call)
+        call = Call(self.state, scope["method"], scope["path"], headers, query, body)
+        dialect = next(row for prefix, row in self.dialects.items() if call.path.startswith(prefix))
+        answer = await self.handle(call, dialect)
         if answer is None:
-            await drop(scope, receive)
+            await _drop_connection(scope, receive)
             return
         raw = [(b"content-type", answer.media.encode()), (b"content-length", str(len(answer.body)).encode())]
         raw += [(name.encode(), value.encode("latin-1")) for name, value in answer.headers]
         await send({"type": "http.response.start", "status": answer.status, "headers": raw})
         await send({"type": "http.response.body", "body": answer.body})
 
-    async def handle(self, call: Call) -> Answer | None:
-        """The answer, or None when the connection is to be dropped."""
-        world = call.world
-        stats, limits, journal = world.stats, world.limits, world.journal
+    async def handle(self, call: Call, dialect: Dialect) -> Answer | None:
+        """Return the answer, or None when the connection is to be dropped."""
+        state = call.state
+        stats, limits, request_log = state.stats, state.limits, state.request_log
         stats.requests += 1
-        row = journal.begin(call)
+        row = request_log.begin(call.now, call.method, call.path, call.headers.get("user-agent", ""))
         stats.by_path[row["path"]] += 1
         stats.by_user_agent[row["user_agent"]] += 1
-        fault = world.faults.take(call.method, call.path)
+        fault = state.faults.take(call.method, call.path)
         if fault is not None:
+            stats.faults_served += 1
             row["fault"] = fault.order.kind
-        developer_key, organization_id = whose(call)
-        call.organization_id = organization_id
-        key = f"{developer_key} {organization_id}" if developer_key and organization_id else ""
+        developer_key, call.organization_id = dialect.identify_caller(call)
+        key = f"{developer_key} {call.organization_id}" if developer_key and call.organization_id else ""
         entered = False
         limits.in_flight_total += 1
         answer: Answer | None = None
@@ -76,107 +93,53 @@ class Gateway:
                 entered = True
             if developer_key:
                 limits.take_call(developer_key, call.now)
-            if world.settings.latency_seconds:
-                await asyncio.sleep(world.settings.latency_seconds)
-            answer = await self._faulted(call, fault) if fault is not None else self._carry_out(call)
+            if state.settings.latency_seconds:
+                await asyncio.sleep(state.settings.latency_seconds)
+            if fault is not None:
+                answer = await self._answer_with_fault(call, dialect, fault)
+            else:
+                answer = self._carry_out(call, dialect)
         except Refusal as refusal:
-            answer = refused(call, refusal)
+            answer = dialect.refuse(call, refusal)
         finally:
             limits.in_flight_total -= 1
             if entered:
                 limits.leave(key)
-            journal.end(row, call, answer)
+            request_log.end(
+                row,
+                call.organization_id,
+                find_credentials(call),
+                call.query if call.query_string else None,
+                (answer.status, answer.code) if answer is not None else None,
+            )
             if answer is not None and answer.code:
                 stats.by_code[answer.code] += 1
         return answer
 
-    async def _faulted(self, call: Call, fault: Fault) -> Answer | None:
+    async def _answer_with_fault(self, call: Call, dialect: Dialect, fault: Fault) -> Answer | None:
         order = fault.order
-        done = self._carry_out(call) if order.after_effect else None
+        done = self._carry_out(call, dialect) if order.after_effect else None
         if order.kind == "stall":
-            fault.held += 1
-            call.world.faults.holding.add(fault)
-            try:
-                await hold(order.seconds, fault.released)
-            finally:
-                fault.held -= 1
-                if not fault.held:
-                    call.world.faults.holding.discard(fault)
-            return done or self._carry_out(call)
-        return None if order.kind == "reset" else fault.spoilt(call.now, is_v2(call))
+            await call.state.faults.hold(fault)
+            return done or self._carry_out(call, dialect)
+        return None if order.kind == "reset" else make_faulty_answer(call, order, dialect.refuse)
 
-    def _carry_out(self, call: Call) -> Answer | None:
-        # A call that began before a reset must not act on the fresh state: its connection is dropped.
-        return carry_out(call) if call.stats is self.world.stats else None
-
-
-def is_v2(call: Call) -> bool:
-    """Whether the call is v2's."""
-    return call.path.startswith("/api/v2")
+    def _carry_out(self, call: Call, dialect: Dialect) -> Answer | None:
+        # Synchronous, so that nothing comes between a handler's checks and its effect.
+        if call.stats is not self.state.stats:
+            return None  # a call that began before a reset must not act on the fresh state: its connection is dropped
+        call.now = call.state.clock.now()
+        try:
+            return dialect.answer(call)
+        except Refusal as refusal:
+            return dialect.refuse(call, refusal)
+        except Exception:
+            _LOG.exception("The sandbox failed on %s %s", call.method, call.path)
+            return dialect.refuse(call, Refusal("BDC_1001"))
 
 
-def carry_out(call: Call) -> Answer:
-    """Run the handler; synchronous, so that nothing comes between its checks and its effect."""
-    call.now = call.world.clock.now()
-    try:
-        refuse_credentials_in_url(call)
-        return v2.answer(call) if is_v2(call) else v3.answer(call)
-    except Refusal as refusal:
-        return refused(call, refusal)
-    except SingleObject as refusal:
-        return v3.refused_singly(call, refusal)
-    except Exception:
-        _LOG.exception("The sandbox failed on %s %s", call.method, call.path)
-        return refused(call, Refusal("BDC_1001"))
-
-
-def refused(call: Call, refusal: Refusal) -> Answer:
-    """A refusal in the call's dialect."""
-    return v2.refused(call, refusal) if is_v2(call) else v3.refused(call, refusal)
-
-
-def refuse_credentials_in_url(call: Call) -> None:
-    """Credentials belong in the form, the body or a header: URLs end up in logs."""
-    if not call.query_string:
-        return
-    found = [name for name in call.query if name.lower() in SECRET_NAMES]
-    if not found:
-        return
-    call.world.stats.credentials_in_urls += 1
-    if call.world.settings.credentials_in_urls == "refuse":
-        place = "form body" if is_v2(call) else "headers or the JSON body"
-        raise Refusal(
-            "BDC_1002", message=f"Credentials must not be in the URL: send {', '.join(found)} in the {place}."
-        )
-    if is_v2(call):
-        call.form.update({name: value for name, value in call.query.items() if name not in call.form})
-
-
-def whose(call: Call) -> tuple[str, str]:
-    """The developer key (or what stands for it) and the organization that the limits count on."""
-    headers, sessions = call.headers, call.world.sessions.by_token
-    if is_v2(call):
-        form = call.form
-        session = sessions.get(form.get("sessionId", ""))
-        return form.get("devKey", ""), session.organization_id if session else form.get("orgId", "")
-    authorization = headers.get("authorization", "")
-    if authorization[:7].lower() == "bearer ":
-        session = sessions.get(authorization[7:].strip())
-        return (session.limit_key(), session.organization_id) if session else ("", "")
-    if "sessionid" in headers:
-        session = sessions.get(headers["sessionid"])
-        key = headers.get("devkey", "") or headers.get("appkey", "")
-        return key, session.organization_id if session else ""
-    if call.path == "/connect/v3/login":
-        body = call.json_or_none
-        if isinstance(body, dict):
-            return text_of(body, "devKey"), text_of(body, "organizationId")
-    return "", ""
-
-
-async def drop(scope: Any, receive: Any) -> None:
-    """Reset the connection instead of answering."""
-    transport = transport_of(scope["client"])
+async def _drop_connection(scope: Any, receive: Any) -> None:
+    transport = find_transport(scope["client"])
     if transport is not None:
         raw = transport.get_extra_info("socket")
         if raw is not None:

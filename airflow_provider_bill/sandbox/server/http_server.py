@@ -13,30 +13,30 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 _TRANSPORTS: dict[Any, asyncio.Transport] = {}
 
 
-def transport_of(client: Any) -> asyncio.Transport | None:
-    """The connection of a client's address and port."""
+def find_transport(client: Any) -> asyncio.Transport | None:
+    """Return the connection of a client's address and port."""
     return _TRANSPORTS.get(tuple(client) if client else None)
 
 
 class DroppableProtocol(H11Protocol):
-    """Remembers each connection by its peer, for the faults that reset it."""
+    """Remember each connection by its peer, for the faults that reset it."""
 
     _peer: Any = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client came."""
+        """Note a new connection."""
         super().connection_made(transport)
         self._peer = self.client
         _TRANSPORTS[self._peer] = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It went."""
+        """Forget a closed connection."""
         super().connection_lost(exc)
         _TRANSPORTS.pop(self._peer, None)
 
 
 class Server(uvicorn.Server):
-    """Tells when it listens, which is when clients may come."""
+    """A server that says when it listens and before it stops."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None], stopping: Callable[[], object]) -> None:
         super().__init__(config)
@@ -44,7 +44,7 @@ class Server(uvicorn.Server):
         self._stopping = stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then tell."""
+        """Listen, then call ``ready``."""
         await super().startup(sockets=sockets)
         if self.started:
             self._ready()
@@ -56,7 +56,7 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A bound socket; port 0 takes a free one."""
+    """Return a bound socket; port 0 takes a free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio switches Nagle's delay off only on sockets that name their protocol.
     found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -70,7 +70,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def make_server(app: Any, ready: Callable[[], None], stopping: Callable[[], object]) -> Server:
-    """A server of one process, so that each call's effect is atomic."""
+    """Return a server of one process, so that each call's effect is atomic."""
     config = uvicorn.Config(
         app,
         http=DroppableProtocol,

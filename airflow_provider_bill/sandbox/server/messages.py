@@ -1,23 +1,21 @@
-"""One BILL call and its answer, as plain objects: what the handlers see of HTTP."""
+"""One BILL call and its answer, as plain objects: what handlers see of HTTP."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
 from airflow_provider_bill.sandbox.data.catalog import Row
-from airflow_provider_bill.sandbox.errors import Refusal
+from airflow_provider_bill.sandbox.errors import Headers, Refusal
+from airflow_provider_bill.sandbox.state.sessions import Session
+from airflow_provider_bill.sandbox.state.state import State
 
-if TYPE_CHECKING:
-    from airflow_provider_bill.sandbox.state.sessions import Session
-    from airflow_provider_bill.sandbox.state.state import World
-
-JSON_TYPE = "application/json;charset=UTF-8"
+_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
 
 
 class Answer:
-    """What goes back."""
+    """An HTTP answer; ``code`` is the BDC code or what stands for it in the request log."""
 
     __slots__ = ("body", "code", "headers", "media", "status")
 
@@ -26,9 +24,9 @@ class Answer:
         status: int,
         body: bytes = b"",
         *,
-        media: str = JSON_TYPE,
+        media: str = "application/json;charset=UTF-8",
         code: str | None = None,
-        headers: tuple[tuple[str, str], ...] = (),
+        headers: Headers = (),
     ) -> None:
         self.status = status
         self.body = body
@@ -37,17 +35,9 @@ class Answer:
         self.headers = headers
 
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"), check_circular=False)
-
-
-def encode(value: object) -> bytes:
-    """JSON as bytes."""
-    return _ENCODER.encode(value).encode()
-
-
-def answer_json(value: object, status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
-    """A JSON answer."""
-    return Answer(status, encode(value), headers=headers)
+def answer_json(value: object, status: int = 200, headers: Headers = (), code: str | None = None) -> Answer:
+    """Return an answer whose body is JSON."""
+    return Answer(status, _ENCODER.encode(value).encode(), code=code, headers=headers)
 
 
 class Call:
@@ -57,6 +47,7 @@ class Call:
         "_form",
         "_json",
         "_query",
+        "_session",
         "body",
         "headers",
         "method",
@@ -64,34 +55,39 @@ class Call:
         "organization_id",
         "path",
         "query_string",
-        "session",
+        "state",
         "stats",
-        "world",
     )
 
     def __init__(
-        self, world: World, method: str, path: str, headers: dict[str, str], query_string: str, body: bytes
+        self, state: State, method: str, path: str, headers: dict[str, str], query_string: str, body: bytes
     ) -> None:
-        self.world = world
+        self.state = state
         self.method = method
         self.path = path
         self.headers = headers
         self.query_string = query_string
         self.body = body
-        self.now = world.clock.now()
-        self.stats = world.stats
-        self.session: Session | None = None
+        self.now = state.clock.now()
+        self.stats = state.stats
         self.organization_id = ""
+        self._session: Session | None = None
         self._query: dict[str, str] | None = None
         self._form: dict[str, str] | None = None
         self._json: Any = None
 
     @property
-    def known_session(self) -> Session:
-        """The session, in handlers that run only for authenticated calls."""
-        if self.session is None:
+    def session(self) -> Session:
+        """The session of an authenticated call."""
+        if self._session is None:
             raise Refusal("BDC_1109")
-        return self.session
+        return self._session
+
+    def use_session(self, session: Session) -> None:
+        """Let the call act in a session, whose idle life begins anew."""
+        session.used_at = self.now
+        self._session = session
+        self.organization_id = session.organization_id
 
     @property
     def query(self) -> dict[str, str]:
@@ -124,24 +120,24 @@ class Call:
         return self._json
 
     def json_object(self) -> Row:
-        """The body as a JSON object, or BILL's refusal."""
+        """Return the body as a JSON object, or refuse the call."""
         value = self.json_or_none
         if not isinstance(value, dict):
             raise Refusal("BDC_1122")
         return value
 
 
-def text_of(body: Row, name: str) -> str:
-    """A text field of a JSON body, stripped of nothing; empty when absent or not text."""
+def get_text(body: Row, name: str) -> str:
+    """Return a text field of a JSON body; empty when it is absent or not text."""
     value = body.get(name)
     return value if isinstance(value, str) else ""
 
 
 def is_true(value: object) -> bool:
-    """Whether a flag is set; BILL's own clients send flags as JSON booleans and as text."""
+    """Return whether a flag is set; BILL's own clients send flags as JSON booleans and as text."""
     return value is True or (isinstance(value, str) and value.lower() in ("true", "1")) or value == 1
 
 
 def is_false(value: object) -> bool:
-    """Whether a flag is explicitly off."""
+    """Return whether a flag is explicitly off."""
     return value is False or (isinstance(value, str) and value.lower() in ("false", "0"))

@@ -10,22 +10,27 @@ Handler = Callable[..., Answer]
 
 
 class Routes:
-    """Looks handlers up by exact path first, then by pattern."""
+    """The handlers below one path; an exact path goes before a pattern.
 
-    def __init__(self) -> None:
+    :param prefix: what all paths begin with.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self.prefix = prefix
         self.exact: dict[tuple[str, str], Handler] = {}
         self.patterns: dict[tuple[str, int], list[tuple[tuple[str, ...], Handler]]] = {}
 
     def add(self, method: str, path: str, handler: Handler) -> None:
         """Serve a path."""
+        path = self.prefix + path
         if "{}" not in path:
             self.exact[method, path] = handler
             return
         parts = tuple(path.split("/"))
         self.patterns.setdefault((method, len(parts)), []).append((parts, handler))
 
-    def on(self, method: str, path: str) -> Callable[[Handler], Handler]:
-        """The same as a decorator."""
+    def route(self, method: str, path: str) -> Callable[[Handler], Handler]:
+        """Return a decorator that serves a path with a handler."""
 
         def register(handler: Handler) -> Handler:
             self.add(method, path, handler)
@@ -33,8 +38,14 @@ class Routes:
 
         return register
 
+    def include(self, other: Routes) -> None:
+        """Serve the paths of another table too."""
+        self.exact |= other.exact
+        for key, rows in other.patterns.items():
+            self.patterns.setdefault(key, []).extend(rows)
+
     def find(self, method: str, path: str) -> tuple[Handler, tuple[str, ...]] | None:
-        """The handler and the identifiers in the path."""
+        """Return the handler of a call and the identifiers in its path."""
         handler = self.exact.get((method, path))
         if handler is not None:
             return handler, ()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """Tells the time; ``advance`` moves it and it never goes back, save by ``stop`` and ``reset``."""
+    """Virtual time; it never goes back, except by ``stop`` and ``reset``."""
 
     def __init__(self) -> None:
         self.offset = 0.0
@@ -30,16 +30,11 @@ class Clock:
         self._stopped_at, self.offset = None, 0.0
 
 
-def iso(seconds: float) -> str:
-    """Time as v3 writes it: ``2025-10-02T17:56:51.933+00:00``."""
+def to_iso(seconds: float) -> str:
+    """Return a time as v3 writes it: ``2025-10-02T17:56:51.933+00:00``."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
-def as_v2_time(text: str) -> str:
-    """Time as v2 writes it: ``2024-07-31T23:32:48.000+0000``."""
-    return text[:-6] + "+0000" if text.endswith("+00:00") else text
-
-
-def today(seconds: float) -> str:
-    """The day, ``YYYY-MM-DD``."""
+def to_day(seconds: float) -> str:
+    """Return the day of a time: ``2025-10-02``."""
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()

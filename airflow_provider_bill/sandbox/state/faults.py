@@ -1,4 +1,4 @@
-"""Faults on order: how the next answers on a path go wrong, before or after the call took effect."""
+"""Faults on order: how the next answers on a path go wrong, before or after the call takes effect."""
 
 from __future__ import annotations
 
@@ -8,14 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from airflow_provider_bill.sandbox.codes import CODES
-from airflow_provider_bill.sandbox.errors import error_object, v2_error
-from airflow_provider_bill.sandbox.server.messages import Answer, answer_json
-from airflow_provider_bill.sandbox.state.clock import iso
-
 Kind = Literal["status", "reset", "stall", "malformed", "html", "empty", "error_object"]
-
-_HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 
 
 class FaultOrder(BaseModel):
@@ -37,7 +30,7 @@ class FaultOrder(BaseModel):
 
 
 class Fault:
-    """An order and how much of it is left."""
+    """An order, how much of it is left and how many answers it holds."""
 
     def __init__(self, number: int, order: FaultOrder) -> None:
         self.id = number
@@ -49,7 +42,7 @@ class Fault:
         self.released = asyncio.Event()
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether the order names this call; `/v3/...` and `/v2/...` short forms are understood too."""
+        """Return whether the order names this call; the short forms `/v3/...` and `/v2/...` are understood too."""
         if self.order.method is not None and self.order.method.upper() != method:
             return False
         wanted = self.order.path
@@ -57,8 +50,8 @@ class Fault:
             return True
         return fnmatchcase(path, "/connect" + wanted) or fnmatchcase(path, "/api" + wanted)
 
-    def as_row(self) -> dict[str, object]:
-        """What ``GET /_sandbox/faults`` shows."""
+    def describe(self) -> dict[str, object]:
+        """Return the fault as ``GET /_sandbox/faults`` shows it."""
         return {
             "id": self.id,
             "left": self.left,
@@ -67,47 +60,24 @@ class Fault:
             **self.order.model_dump(),
         }
 
-    def spoilt(self, now: float, v2: bool) -> Answer:
-        """The bad answer of kinds that have one."""
-        order = self.order
-        known = CODES.get(order.code)
-        message = order.message or (known.message if known else "System error occurred.")
-        if order.kind == "malformed":
-            return Answer(order.status or 200, b'{"results":[{"id":"0090', code="malformed")
-        if order.kind == "html":
-            return Answer(order.status or 502, _HTML, media="text/html", code="html")
-        if order.kind == "empty":
-            return Answer(order.status or 200, b"", code="empty")
-        status = order.status or (known.status if known else 500)
-        if order.kind == "error_object":
-            body: object = {"timestamp": iso(now), "code": order.code, "status": status, "message": message}
-            answer = answer_json(body, status)
-        elif v2:
-            answer = answer_json(v2_error(order.code, message), order.status or 200)
-        else:
-            answer = answer_json([error_object(now, order.code, message)] * order.repeat, status)
-        answer.code = order.code
-        return answer
 
-
-class FaultBook:
-    """All orders."""
+class Faults:
+    """All faults that are still to come."""
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
         self.holding: set[Fault] = set()
-        self.number = 0
-        self.served = 0
+        self.last_id = 0
 
     def add(self, order: FaultOrder) -> Fault:
-        """Take an order."""
-        self.number += 1
-        fault = Fault(self.number, order)
+        """Add the fault that was ordered."""
+        self.last_id += 1
+        fault = Fault(self.last_id, order)
         self.faults.append(fault)
         return fault
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The first order that names this call; used up orders leave the list."""
+        """Return the first fault for this call, and count it as used."""
         for fault in self.faults:
             if fault.matches(method, path):
                 if fault.skip:
@@ -115,30 +85,47 @@ class FaultBook:
                     continue
                 fault.left -= 1
                 fault.hits += 1
-                self.served += 1
                 if not fault.left:
                     self.faults.remove(fault)
                 return fault
         return None
 
+    async def hold(self, fault: Fault) -> None:
+        """Hold an answer until it is released, or for the seconds that the order names."""
+        fault.held += 1
+        self.holding.add(fault)
+        try:
+            await asyncio.wait_for(fault.released.wait(), fault.order.seconds)
+        except TimeoutError:
+            pass
+        finally:
+            fault.held -= 1
+            if not fault.held:
+                self.holding.discard(fault)
+
     def release(self) -> int:
-        """Let every held answer go."""
+        """Let every held answer go, and return how many there were."""
         held = sum(fault.held for fault in self.holding)
         for fault in {*self.holding, *self.faults}:
             fault.released.set()
             fault.released = asyncio.Event()
         return held
 
+    def describe(self) -> list[dict[str, object]]:
+        """Return the faults that are still to come, and those that hold an answer."""
+        return [fault.describe() for fault in (*self.faults, *(row for row in self.holding if row not in self.faults))]
+
     def remove(self, number: int) -> bool:
-        """Forget one order."""
+        """Forget one fault, and return whether it was there."""
         for fault in self.faults:
             if fault.id == number:
                 self.faults.remove(fault)
                 return True
         return False
 
-    def clear(self) -> None:
-        """Forget all orders and let held answers go."""
+    def remove_all(self) -> int:
+        """Forget all faults, let held answers go, and return how many faults there were."""
+        count = len(self.faults)
         self.release()
         self.faults.clear()
-        self.served = 0
+        return count

@@ -1,10 +1,10 @@
-"""The limits: calls and sign-ins by the clock hour, calls at once, texts and spend calls by the minute."""
+"""Limits: calls and sign-ins by the clock hour, calls at once, texts and Spend & Expense calls by the minute."""
 
 from __future__ import annotations
 
 from collections import deque
 
-from airflow_provider_bill.sandbox.errors import Refusal, SingleObject
+from airflow_provider_bill.sandbox.errors import Refusal, SingleObjectRefusal
 from airflow_provider_bill.sandbox.state.settings import Settings
 
 
@@ -34,7 +34,7 @@ class MinuteWindow:
         self.times: dict[str, deque[float]] = {}
 
     def take(self, key: str, limit: int, now: float) -> bool:
-        """Count one; False when the minute is full."""
+        """Count one, or return False when the minute is full."""
         times = self.times.setdefault(key, deque())
         while times and now - times[0] >= 60:
             times.popleft()
@@ -45,7 +45,7 @@ class MinuteWindow:
 
 
 class Limits:
-    """All counters of the local BILL."""
+    """All limits and how far they are used up."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -89,14 +89,14 @@ class Limits:
         """Count a Spend & Expense call."""
         limit = self.settings.spend_per_minute
         if not self.spend.take(token, limit, now):
-            raise SingleObject(
+            raise SingleObjectRefusal(
                 self.settings.spend_limit_status,
                 "rate_limited",
                 f"Rate limit of {limit} requests per minute reached.",
             )
 
     def enter(self, key: str) -> None:
-        """A call of this developer key and organization begins; refused when too many run already."""
+        """Begin a call of a developer key and organization, or refuse it when too many run already."""
         running = self.in_flight.get(key, 0) + 1
         self.peak = max(self.peak, running)
         if running > self.settings.concurrent:
@@ -105,7 +105,7 @@ class Limits:
         self.in_flight[key] = running
 
     def leave(self, key: str) -> None:
-        """The call is over."""
+        """End a call."""
         running = self.in_flight.get(key, 0) - 1
         if running > 0:
             self.in_flight[key] = running

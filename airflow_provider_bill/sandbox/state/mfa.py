@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from airflow_provider_bill.sandbox import ids
 from airflow_provider_bill.sandbox.data.accounts import User
 from airflow_provider_bill.sandbox.errors import Refusal
-from airflow_provider_bill.sandbox.state.clock import iso
+from airflow_provider_bill.sandbox.state.clock import to_iso
 from airflow_provider_bill.sandbox.state.limits import Limits
 from airflow_provider_bill.sandbox.state.sessions import Session
 from airflow_provider_bill.sandbox.state.settings import Settings
@@ -18,7 +18,7 @@ DEVICE_LENGTH = 100
 
 @dataclass(slots=True)
 class Challenge:
-    """A code on its way; ``phone`` is set when it is a set-up and the phone is not registered yet."""
+    """A code that was sent; ``phone`` is set when it registers a new phone."""
 
     id: str
     user_id: str
@@ -31,7 +31,7 @@ class Challenge:
 
 
 @dataclass(slots=True)
-class Remembered:
+class RememberedDevice:
     """A remembered device, bound to user, organization and device label."""
 
     id: str
@@ -41,22 +41,36 @@ class Remembered:
     ends_at: float
 
 
-class MfaDesk:
-    """All MFA state."""
+class Mfa:
+    """All challenges and remembered devices, and the texts that were sent."""
 
     def __init__(self, settings: Settings, limits: Limits) -> None:
         self.settings = settings
         self.limits = limits
         self.challenges: dict[str, Challenge] = {}
-        self.remembered: dict[str, Remembered] = {}
+        self.remembered: dict[str, RememberedDevice] = {}
         self.outbox: list[dict[str, object]] = []
-        self.setting_up: set[str] = set()
 
-    def send(self, user: User, organization_id: str, phone: str, now: float, *, setup: bool, v2: bool, how: str) -> str:
-        """Send a code; answers the challenge's (or set-up's) id."""
+    def start_setup(self, user: User, organization_id: str, phone: str, how: str, now: float) -> str:
+        """Send a code to a phone that is to be registered, and return the set-up's id."""
+        if user.phone is not None:
+            raise Refusal("BDC_5324")
+        return self._send_code(user, organization_id, phone, now, setup=True, v2=False, how=how)
+
+    def start_challenge(self, user: User, organization_id: str, now: float, *, v2: bool) -> str:
+        """Text a code to the user's phone, and return the challenge's id."""
+        if user.phone is None:
+            raise Refusal("BDC_1354")
+        return self._send_code(user, organization_id, user.phone, now, setup=False, v2=v2, how="TEXT")
+
+    def _send_code(
+        self, user: User, organization_id: str, phone: str, now: float, *, setup: bool, v2: bool, how: str
+    ) -> str:
         self.limits.take_text(user.id, now)
-        code = self.settings.mfa_code or ids.mfa_code()
-        challenge = Challenge(ids.challenge_token(v2=v2), user.id, organization_id, code, now, phone if setup else None)
+        code = self.settings.mfa_code or ids.make_mfa_code()
+        challenge = Challenge(
+            ids.make_challenge_id(v2=v2), user.id, organization_id, code, now, phone if setup else None
+        )
         self.challenges[challenge.id] = challenge
         self.outbox.append(
             {
@@ -67,28 +81,15 @@ class MfaDesk:
                 "code": code,
                 "challenge": challenge.id,
                 "purpose": "setup" if setup else "challenge",
-                "when": iso(now),
+                "when": to_iso(now),
             }
         )
         return challenge.id
 
-    def setup(self, user: User, organization_id: str, phone: str, how: str, now: float) -> str:
-        """Begin to register a phone."""
-        if user.phone is not None:
-            raise Refusal("BDC_5324")
-        self.setting_up.add(user.id)
-        return self.send(user, organization_id, phone, now, setup=True, v2=False, how=how)
-
-    def challenge(self, user: User, organization_id: str, now: float, *, v2: bool) -> str:
-        """Text a code to the user's phone."""
-        if user.phone is None:
-            raise Refusal("BDC_1354")
-        return self.send(user, organization_id, user.phone, now, setup=False, v2=v2, how="TEXT")
-
-    def answer(
+    def check_code(
         self, user: User, organization_id: str, name: str, challenge_id: str, token: str, now: float
-    ) -> Challenge:
-        """Check a code; wrong, late and too many answers are refused with their own codes."""
+    ) -> None:
+        """Check the answer to a challenge; wrong, late and too many answers are refused with their own codes."""
         challenge = self.challenges.get(challenge_id)
         is_setup = name == "setupId"
         if (
@@ -109,13 +110,11 @@ class MfaDesk:
         challenge.used = True
         if challenge.phone is not None:
             user.phone = challenge.phone
-            self.setting_up.discard(user.id)
-        return challenge
 
-    def remember(self, user: User, organization_id: str, device: str, now: float, *, v2: bool) -> str:
-        """Remember a device; answers the id that signs in as trusted."""
-        row = Remembered(
-            ids.remember_token(v2=v2),
+    def remember_device(self, user: User, organization_id: str, device: str, now: float, *, v2: bool) -> str:
+        """Remember a device, and return the id that signs in as trusted."""
+        row = RememberedDevice(
+            ids.make_remembered_device_id(v2=v2),
             user.id,
             organization_id,
             device,
@@ -124,8 +123,8 @@ class MfaDesk:
         self.remembered[row.id] = row
         return row.id
 
-    def knows(self, user_id: str, organization_id: str, remember_id: str, device: str, now: float) -> bool:
-        """Whether this id and device are remembered for the user in this organization."""
+    def is_remembered(self, user_id: str, organization_id: str, remember_id: str, device: str, now: float) -> bool:
+        """Return whether a device with this id is remembered for the user in the organization."""
         row = self.remembered.get(remember_id)
         return (
             row is not None
@@ -133,8 +132,8 @@ class MfaDesk:
             and (row.user_id, row.organization_id, row.device) == (user_id, organization_id, device)
         )
 
-    def status(self, session: Session, user: User | None) -> str:
-        """``mfaStatus`` of the session details."""
+    def read_status(self, session: Session, user: User | None) -> str:
+        """Return the ``mfaStatus`` of a session."""
         if self.settings.mfa_mode == "off":
             return "DISABLED"
         if session.kind == "oauth":
@@ -145,8 +144,8 @@ class MfaDesk:
             return "COMPLETE"
         return "CHALLENGE" if user.phone is not None else "SETUP"
 
-    def demand_trust(self, session: Session, *, production_only: bool = False) -> None:
-        """Let only a trusted session pass, by the MFA mode; a sync token never passes."""
+    def require_trust(self, session: Session, *, production_only: bool = False) -> None:
+        """Refuse a session that the MFA mode does not trust; a sync token is never trusted."""
         mode = self.settings.mfa_mode
         if session.kind == "sync_token":
             raise Refusal("BDC_1361")

@@ -1,55 +1,74 @@
-"""v3's front door: finds the handler and turns refusals into v3's error shapes."""
+"""v3 as the gateway sees it: finds a call's handler and writes refusals in v3's way."""
 
 from __future__ import annotations
 
-from airflow_provider_bill.sandbox.errors import Refusal, SingleObject
-from airflow_provider_bill.sandbox.operations import payments
-from airflow_provider_bill.sandbox.server.messages import Answer, Call, answer_json
+from airflow_provider_bill.sandbox.errors import Refusal, SingleObjectRefusal
+from airflow_provider_bill.sandbox.server.credentials import has_credentials_in_url
+from airflow_provider_bill.sandbox.server.messages import Answer, Call, get_text
 from airflow_provider_bill.sandbox.server.routing import Routes
-from airflow_provider_bill.sandbox.state.clock import iso
-from airflow_provider_bill.sandbox.v3 import collections as v3_data
-from airflow_provider_bill.sandbox.v3 import mfa as v3_mfa
-from airflow_provider_bill.sandbox.v3 import oauth, spend
-from airflow_provider_bill.sandbox.v3 import payables as v3_payables
-from airflow_provider_bill.sandbox.v3 import sign_in as v3_signin
-
-# The order matters where patterns overlap: fixed paths such as payments/bulk come before {} paths.
-TABLES: tuple[Routes, ...] = (
-    v3_signin.routes,
-    payments.routes,
-    v3_payables.routes,
-    v3_data.routes,
-    v3_mfa.routes,
-    oauth.routes,
-    spend.routes,
+from airflow_provider_bill.sandbox.v3 import (
+    bank_accounts,
+    bills,
+    collections,
+    mfa,
+    oauth,
+    organizations,
+    payments,
+    receivables,
+    sign_in,
+    spend,
+    vendors,
 )
+from airflow_provider_bill.sandbox.v3.authentication import read_bearer_token
+from airflow_provider_bill.sandbox.v3.errors import refuse, refuse_with_object
+
+__all__ = ["answer", "identify_caller", "refuse"]
+
+ROUTES = Routes()
+for _module in (
+    bank_accounts,
+    bills,
+    collections,
+    mfa,
+    oauth,
+    organizations,
+    payments,
+    receivables,
+    sign_in,
+    spend,
+    vendors,
+):
+    ROUTES.include(_module.routes)
 
 
 def answer(call: Call) -> Answer:
     """Carry a v3 call out."""
+    has_credentials_in_url(call, "headers or the JSON body")
     # Public clients spell this collection in two ways.
     path = call.path.replace("/v3/recurringbills", "/v3/recurring-bills", 1)
-    for table in TABLES:
-        found = table.find(call.method, path)
-        if found is not None:
-            handler, params = found
-            return handler(call, *params)
-    raise Refusal("BDC_1121")
+    found = ROUTES.find(call.method, path)
+    if found is None:
+        raise Refusal("BDC_1121")
+    handler, params = found
+    try:
+        return handler(call, *params)
+    except SingleObjectRefusal as refusal:
+        return refuse_with_object(call, refusal)
 
 
-def refused(call: Call, refusal: Refusal) -> Answer:
-    """The array of error objects."""
-    reply = answer_json(refusal.v3_body(call.now), refusal.v3_status(call.world.settings), refusal.headers)
-    reply.code = refusal.code
-    return reply
-
-
-def refused_singly(call: Call, refusal: SingleObject) -> Answer:
-    """A gateway's single object, or OAuth's."""
-    if isinstance(refusal, oauth.OAuthError):
-        body = {"error": refusal.error, "error_description": refusal.message}
-    else:
-        body = {"timestamp": iso(call.now), "error": refusal.error, "message": refusal.message}
-    reply = answer_json(body, refusal.status, refusal.headers)
-    reply.code = refusal.error
-    return reply
+def identify_caller(call: Call) -> tuple[str, str]:
+    """Return the developer key, or what stands for it, and the organization that limits are counted by."""
+    headers, sessions = call.headers, call.state.sessions.by_token
+    token = read_bearer_token(call)
+    if token is not None:
+        session = sessions.get(token)
+        return (session.limit_key(), session.organization_id) if session else ("", "")
+    if "sessionid" in headers:
+        session = sessions.get(headers["sessionid"])
+        key = headers.get("devkey", "") or headers.get("appkey", "")
+        return key, session.organization_id if session else ""
+    if call.path == "/connect/v3/login":
+        body = call.json_or_none
+        if isinstance(body, dict):
+            return get_text(body, "devKey"), get_text(body, "organizationId")
+    return "", ""

@@ -4,114 +4,98 @@ from __future__ import annotations
 
 from airflow_provider_bill.sandbox.data.catalog import Row
 from airflow_provider_bill.sandbox.errors import Refusal
-from airflow_provider_bill.sandbox.server.messages import Answer, Call, answer_json, is_false, is_true, text_of
+from airflow_provider_bill.sandbox.operations.access import get_organization, get_user
+from airflow_provider_bill.sandbox.operations.fields import require_fields
+from airflow_provider_bill.sandbox.operations.mfa import start_challenge, trust_session
+from airflow_provider_bill.sandbox.server.messages import Answer, Call, answer_json, get_text, is_false, is_true
 from airflow_provider_bill.sandbox.server.routing import Routes
-from airflow_provider_bill.sandbox.state.mfa import DEVICE_LENGTH
-from airflow_provider_bill.sandbox.v3.authentication import authenticate, organization_of, require, user_of
-from airflow_provider_bill.sandbox.v3.sign_in import remembered_pair
+from airflow_provider_bill.sandbox.v3.authentication import authenticate
+from airflow_provider_bill.sandbox.v3.sign_in import read_remembered_device
 
-routes = Routes()
+routes = Routes("/connect/v3/mfa")
 
 
-def begin(call: Call) -> tuple[str, Row]:
-    """The organization and the body of an MFA call; only a user's own session may make one."""
+def _authenticate_user(call: Call) -> str:
+    """Return the organization of a call; only a user's own session can make MFA calls."""
     session = authenticate(call)
-    organization = organization_of(call)
+    organization = get_organization(call)
     if session.kind in ("sync_token", "oauth"):
         raise Refusal("BDC_1361")
-    return organization.id, call.json_object()
+    return organization.id
 
 
-def check_kind(body: Row) -> str:
-    """``type`` is TEXT or VOICE."""
-    kind = text_of(body, "type")
+def _read_type(body: Row) -> str:
+    kind = get_text(body, "type")
     if kind not in ("TEXT", "VOICE"):
         raise Refusal("BDC_1129", "type", f"{kind} (must be TEXT or VOICE)")
     return kind
 
 
-def check_device(device: str) -> None:
-    """A device label has at most 100 characters."""
-    if len(device) > DEVICE_LENGTH:
-        raise Refusal("BDC_1129", "device", f"{len(device)} characters (at most {DEVICE_LENGTH})")
-
-
-@routes.on("POST", "/connect/v3/mfa/setup")
-def setup(call: Call) -> Answer:
+@routes.route("POST", "/setup")
+def start_setup(call: Call) -> Answer:
     """Send a code to a new phone."""
-    organization_id, body = begin(call)
-    require(body, "phone", "type")
+    organization_id, body = _authenticate_user(call), call.json_object()
+    require_fields(body, "phone", "type")
     if is_false(body.get("primary")):
         raise Refusal("BDC_1129", "primary", "false (backup phones are no longer supported)")
-    kind = check_kind(body)
-    found = call.world.mfa.setup(user_of(call), organization_id, text_of(body, "phone"), kind, call.now)
+    kind = _read_type(body)
+    found = call.state.mfa.start_setup(get_user(call), organization_id, get_text(body, "phone"), kind, call.now)
     return answer_json({"setupId": found})
 
 
-def validate(call: Call) -> Answer:
+@routes.route("POST", "/validate")
+@routes.route("POST", "/setup/validate")
+def validate_setup(call: Call) -> Answer:
     """Register the phone with its code; BILL writes this path in two ways."""
-    organization_id, body = begin(call)
-    require(body, "setupId", "type", "token")
-    check_kind(body)
-    call.world.mfa.answer(
-        user_of(call), organization_id, "setupId", text_of(body, "setupId"), str(body["token"]), call.now
-    )
+    organization_id, body = _authenticate_user(call), call.json_object()
+    require_fields(body, "setupId", "type", "token")
+    _read_type(body)
+    setup_id, code = get_text(body, "setupId"), str(body["token"])
+    call.state.mfa.check_code(get_user(call), organization_id, "setupId", setup_id, code, call.now)
     return answer_json({"status": "SUCCESS"})
 
 
-routes.add("POST", "/connect/v3/mfa/validate", validate)
-routes.add("POST", "/connect/v3/mfa/setup/validate", validate)
-
-
-@routes.on("POST", "/connect/v3/mfa/challenge")
+@routes.route("POST", "/challenge")
 def challenge(call: Call) -> Answer:
     """Send a code to the registered phone."""
-    organization_id, body = begin(call)
-    if is_true(body.get("useBackup")):
-        raise Refusal("BDC_1129", "useBackup", "true (backup phones are no longer supported)")
-    found = call.world.mfa.challenge(user_of(call), organization_id, call.now, v2=False)
-    return answer_json({"challengeId": found})
+    _authenticate_user(call)
+    return answer_json({"challengeId": start_challenge(call, call.json_object().get("useBackup"), v2=False)})
 
 
-@routes.on("POST", "/connect/v3/mfa/challenge/validate")
+@routes.route("POST", "/challenge/validate")
 def validate_challenge(call: Call) -> Answer:
-    """Trust this session, and remember the device when asked to."""
-    organization_id, body = begin(call)
-    require(body, "challengeId", "token")
+    """Trust this session, and remember the device if asked to."""
+    _authenticate_user(call)
+    body = call.json_object()
+    require_fields(body, "challengeId", "token")
     remember = is_true(body.get("rememberMe"))
-    device = text_of(body, "device")
     if remember:
-        require(body, "device")
-    check_device(device)
-    world, user = call.world, user_of(call)
-    world.mfa.answer(user, organization_id, "challengeId", text_of(body, "challengeId"), str(body["token"]), call.now)
-    call.known_session.trusted = True
-    if not remember:
+        require_fields(body, "device")
+    device_id = trust_session(
+        call, get_text(body, "challengeId"), body["token"], get_text(body, "device"), remember=remember, v2=False
+    )
+    if device_id is None:
         return answer_json({})
-    found = world.mfa.remember(user, organization_id, device, call.now, v2=False)
-    field = world.settings.remember_field
+    field = call.state.settings.remember_field
     names = ("rememberMeId", "mfaId") if field == "both" else (field,)
-    return answer_json(dict.fromkeys(names, found))
+    return answer_json(dict.fromkeys(names, device_id))
 
 
-@routes.on("POST", "/connect/v3/mfa/step-up")
+@routes.route("POST", "/step-up")
 def step_up(call: Call) -> Answer:
     """Trust this session by a remembered device; a bad one is no error."""
-    organization_id, body = begin(call)
-    require(body, "rememberMeId", "device")
-    remember, device = remembered_pair(body)
-    if call.world.mfa.knows(call.known_session.user_id, organization_id, remember, device, call.now):
-        call.known_session.trusted = True
-    return answer_json({"trusted": call.known_session.trusted})
+    organization_id, body = _authenticate_user(call), call.json_object()
+    require_fields(body, "rememberMeId", "device")
+    device_id, label = read_remembered_device(body)
+    if call.state.mfa.is_remembered(call.session.user_id, organization_id, device_id, label, call.now):
+        call.session.trusted = True
+    return answer_json({"trusted": call.session.trusted})
 
 
-@routes.on("GET", "/connect/v3/mfa/phones")
-def phones(call: Call) -> Answer:
-    """The registered phone, its last four digits only."""
-    session = authenticate(call)
-    organization_of(call)
-    if session.kind in ("sync_token", "oauth"):
-        raise Refusal("BDC_1361")
-    phone = user_of(call).phone
+@routes.route("GET", "/phones")
+def list_phones(call: Call) -> Answer:
+    """List the registered phone, its last four digits only."""
+    _authenticate_user(call)
+    phone = get_user(call).phone
     rows = [{"type": "MOBILE", "last4digits": phone[-4:], "primary": True}] if phone else []
     return answer_json({"results": rows})
