@@ -1,4 +1,4 @@
-"""Runs the local BILL: ``python -m airflow_provider_bill.sandbox``."""
+"""Run the local BILL: ``python -m airflow_provider_bill.sandbox``."""
 
 from airflow_provider_bill.sandbox.cli import main
 

@@ -7,39 +7,41 @@ import sys
 from collections.abc import Sequence
 
 from airflow_provider_bill.sandbox.app import SandboxApp
-from airflow_provider_bill.sandbox.connections import airflow_command, connections
-from airflow_provider_bill.sandbox.seed import Seed, build_seed
-from airflow_provider_bill.sandbox.server import listen, make_server
+from airflow_provider_bill.sandbox.data.connections import make_airflow_command, make_connections
+from airflow_provider_bill.sandbox.data.seed import Seed, build_seed
+from airflow_provider_bill.sandbox.server.http_server import listen, make_server
 
 _ABOUT = """A local BILL to test Airflow DAGs against: BILL's v2 and v3 protocol with its sessions, MFA,
 limits and errors. Nothing leaves this machine and no money moves."""
 
 
 def describe(seed: Seed, host: str) -> str:
-    """Who is seeded and how Airflow connects, for people."""
+    """Return who is seeded and how Airflow connects, as text."""
     lines = ["Organizations:"]
-    lines += [f"  {row.id}  {row.name}{_note(row.note)}" for row in seed.organizations.values() if not row.console_id]
+    lines += [
+        f"  {row.id}  {row.name}{_format_note(row.note)}" for row in seed.organizations.values() if not row.console_id
+    ]
     clients = [row for row in seed.organizations.values() if row.console_id]
     lines += [f"  {row.id}  {row.name}" for row in clients[:3]]
     if len(clients) > 3:
         lines.append(f"  ... and {len(clients) - 3} more clients of the accountant console")
     lines += ["Users (user name, password):"]
-    lines += [f"  {row.username}  {row.password}{_note(row.note)}" for row in seed.users.values()]
+    lines += [f"  {row.username}  {row.password}{_format_note(row.note)}" for row in seed.users.values()]
     lines += ["Developer keys:"]
     keys = [row for row in seed.developer_keys.values() if not row.developer.startswith("console-client")]
-    lines += [f"  {row.key}{_note(row.note)}" for row in keys]
+    lines += [f"  {row.key}{_format_note(row.note)}" for row in keys]
     lines += ["Airflow connections, one for each kind of sign-in:"]
-    for kind, row in connections(seed, host).items():
-        lines.append("  " + airflow_command("bill_default" if kind == "v3" else f"bill_{kind}", row))
+    for kind, row in make_connections(seed, host).items():
+        lines.append("  " + make_airflow_command("bill_default" if kind == "v3" else f"bill_{kind}", row))
     return "\n".join(lines)
 
 
-def _note(note: str) -> str:
+def _format_note(note: str) -> str:
     return f"  ({note})" if note else ""
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the parser of the command's options."""
     parser = argparse.ArgumentParser(
         prog="bill-sandbox",
         description=_ABOUT,
@@ -59,7 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until stopped."""
+    """Run the command until it is stopped."""
     parser = make_parser()
     options = parser.parse_args(argv)
     if not 0 <= options.port <= 65535:
@@ -81,10 +83,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     app = SandboxApp(options.console_clients)
 
     def ready() -> None:
-        print(describe(app.world.seed, url))
+        print(describe(app.state.seed, url))
         print(f"bill-sandbox is ready at {url} (controls: {url}/_sandbox). Stop it with Ctrl+C.", flush=True)
 
-    server = make_server(app, ready, app.world.faults.release)
+    server = make_server(app, ready, app.state.faults.release)
     try:
         server.run(sockets=[listening])
     except KeyboardInterrupt:

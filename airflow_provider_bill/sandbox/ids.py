@@ -7,8 +7,8 @@ import secrets
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def base36(number: int, width: int) -> str:
-    """A number in capitals and digits, padded with zeros."""
+def to_base36(number: int, width: int) -> str:
+    """Return a number in capitals and digits, padded with zeros."""
     text = ""
     while number:
         number, digit = divmod(number, 36)
@@ -17,28 +17,30 @@ def base36(number: int, width: int) -> str:
 
 
 def make_id(prefix: str, organization: int, number: int = 0) -> str:
-    """A 20-character identifier: the same at every start."""
-    return f"{prefix}01SBX{base36(organization, 4)}{base36(number, 8)}"
+    """Return a 20-character identifier, the same at every start."""
+    return f"{prefix}01SBX{to_base36(organization, 4)}{to_base36(number, 8)}"
 
 
-def session_token(*, v2: bool = False) -> str:
-    """A session id; v2's begin with an exclamation mark."""
-    token = secrets.token_urlsafe(48)
-    return "!" + token[1:] if v2 else token
+def make_session_id(*, v2: bool = False) -> str:
+    """Return a new session id."""
+    return _make_token(48, v2)
 
 
-def challenge_token(*, v2: bool = False) -> str:
-    """An MFA challenge id."""
-    token = secrets.token_urlsafe(24)
-    return "!" + token[1:] if v2 else token
+def make_challenge_id(*, v2: bool = False) -> str:
+    """Return a new MFA challenge's id."""
+    return _make_token(24, v2)
 
 
-def remember_token(*, v2: bool = False) -> str:
-    """A remembered device's id, about as long as BILL's."""
-    token = secrets.token_urlsafe(54)
-    return "!" + token[1:] if v2 else token
+def make_remembered_device_id(*, v2: bool = False) -> str:
+    """Return a new remembered device's id, about as long as BILL's."""
+    return _make_token(54, v2)
 
 
-def mfa_code() -> str:
-    """A random six-digit code."""
+def make_mfa_code() -> str:
+    """Return a random six-digit code."""
     return f"{secrets.randbelow(1_000_000):06d}"
+
+
+def _make_token(size: int, v2: bool) -> str:
+    token = secrets.token_urlsafe(size)
+    return "!" + token[1:] if v2 else token  # v2's begin with an exclamation mark

@@ -1,16 +1,20 @@
-"""The controls: seed, reset, clock, settings, stats and the journal."""
+"""The controls: seed, reset, clock, settings, stats and the request log."""
+
+from __future__ import annotations
 
 import json
 
 import pytest
 import requests
 
+from dev.local_bill import LocalBill
 
-def test_the_server_is_healthy(bill):
+
+def test_the_server_is_healthy(bill: LocalBill) -> None:
     assert bill.control("GET", "health")["status"] == "ok"
 
 
-def test_the_seed_is_the_same_after_every_reset(bill):
+def test_the_seed_is_the_same_after_every_reset(bill: LocalBill) -> None:
     before = bill.control("GET", "seed")
     bill.control("POST", "organizations", {"count": 2})
     bill.control("POST", "users/phone", {"username": bill.username, "phone": None})
@@ -19,7 +23,7 @@ def test_the_seed_is_the_same_after_every_reset(bill):
     assert bill.seed == before
 
 
-def test_there_is_a_connection_for_each_kind_of_sign_in(bill):
+def test_there_is_a_connection_for_each_kind_of_sign_in(bill: LocalBill) -> None:
     kinds = {"v3", "v2", "console", "sync_token", "partner", "oauth", "spend_token"}
     assert set(bill.connections) == kinds
     for kind, row in bill.connections.items():
@@ -28,7 +32,7 @@ def test_there_is_a_connection_for_each_kind_of_sign_in(bill):
         assert json.dumps(row) in bill.seed["commands"][kind]
 
 
-def test_reset_forgets_sessions_clock_settings_faults_and_stats(bill):
+def test_reset_forgets_sessions_clock_settings_faults_and_stats(bill: LocalBill) -> None:
     headers = bill.sign_in()
     bill.advance(60)
     bill.settings(concurrent=9)
@@ -41,7 +45,7 @@ def test_reset_forgets_sessions_clock_settings_faults_and_stats(bill):
     assert bill.stats()["requests"] == 1
 
 
-def test_a_stopped_clock_is_moved_by_the_test_alone(bill):
+def test_a_stopped_clock_is_moved_by_the_test_alone(bill: LocalBill) -> None:
     stopped = bill.control("POST", "clock", {"stop_at": "2026-12-31T23:59:30+00:00"})
     assert stopped["now"] == "2026-12-31T23:59:30.000+00:00"
     assert bill.control("GET", "clock")["timestamp"] == stopped["timestamp"]
@@ -51,7 +55,7 @@ def test_a_stopped_clock_is_moved_by_the_test_alone(bill):
     assert bill.control("GET", "clock")["now"] != "2026-12-31T23:59:30.000+00:00"
 
 
-def test_settings_change_one_by_one_and_go_back_to_their_defaults(bill):
+def test_settings_change_one_by_one_and_go_back_to_their_defaults(bill: LocalBill) -> None:
     bill.settings(idle_seconds=10)
     bill.settings(mfa_mode="off")
     settings = bill.control("GET", "settings")
@@ -67,25 +71,25 @@ def test_settings_change_one_by_one_and_go_back_to_their_defaults(bill):
         ({"mfa_code": "12"}, "mfa_code"),
     ],
 )
-def test_a_bad_setting_is_refused_by_name(bill, body, words):
+def test_a_bad_setting_is_refused_by_name(bill: LocalBill, body: dict[str, object], words: str) -> None:
     answer = requests.put(f"{bill.url}/_sandbox/settings", json=body, timeout=30)
     assert answer.status_code == 422
     assert words in answer.json()["error"]
 
 
-def test_an_unknown_control_answers_the_list_of_controls(bill):
+def test_an_unknown_control_answers_the_list_of_controls(bill: LocalBill) -> None:
     answer = requests.get(f"{bill.url}/_sandbox/nope", timeout=30)
     assert answer.status_code == 404
     assert any(row.startswith("GET /_sandbox/stats") for row in answer.json()["controls"])
 
 
-def test_an_unknown_user_is_named_with_those_that_exist(bill):
+def test_an_unknown_user_is_named_with_those_that_exist(bill: LocalBill) -> None:
     answer = requests.post(f"{bill.url}/_sandbox/users/unlock", json={"username": "x"}, timeout=30)
     assert answer.status_code == 404
     assert bill.username in answer.json()["error"]
 
 
-def test_stats_count_calls_by_path_but_not_controls(bill):
+def test_stats_count_calls_by_path_but_not_controls(bill: LocalBill) -> None:
     headers = bill.sign_in()
     bill.get("/vendors", headers)
     stats = bill.stats()
@@ -93,7 +97,7 @@ def test_stats_count_calls_by_path_but_not_controls(bill):
     assert stats["by_path"] == {"/connect/v3/login": 1, "/connect/v3/vendors": 1}
 
 
-def test_the_journal_holds_no_readable_secret(bill):
+def test_the_request_log_holds_no_readable_secret(bill: LocalBill) -> None:
     headers = bill.sign_in()
     remembered = bill.trust(headers, rememberMe=True, device="worker").json()["rememberMeId"]
     bill.login(rememberMeId=remembered, device="worker")
@@ -120,7 +124,7 @@ def test_the_journal_holds_no_readable_secret(bill):
     assert rows[1]["credentials"]["sessionId"] in shown
 
 
-def test_the_page_for_people_shows_the_stats(bill):
+def test_the_page_for_people_shows_the_stats(bill: LocalBill) -> None:
     answer = requests.get(bill.url, timeout=30)
     assert "sign_ins" in answer.text
     assert answer.headers["content-type"].startswith("text/html")

@@ -1,19 +1,28 @@
 """MFA in both dialects: set-up, challenge, trust, remembered devices, protected calls."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import pytest
+import requests
+
+from dev.local_bill import LocalBill
+
+CodeOf = Callable[[requests.Response], str]
 
 PAY = {"amount": 10, "processDate": "2035-01-01"}
 
 
-def pay(bill, headers):
+def pay(bill: LocalBill, headers: dict[str, str]) -> requests.Response:
     return bill.post("/payments", headers, {**PAY, "vendorId": bill.vendor(headers)})
 
 
-def status(bill, headers):
-    return bill.get("/login/session", headers).json()["mfaStatus"]
+def status(bill: LocalBill, headers: dict[str, str]) -> str:
+    return str(bill.get("/login/session", headers).json()["mfaStatus"])
 
 
-def test_a_challenge_makes_the_session_trusted_and_allows_payments(bill, code_of):
+def test_a_challenge_makes_the_session_trusted_and_allows_payments(bill: LocalBill, code_of: CodeOf) -> None:
     headers = bill.sign_in()
     assert status(bill, headers) == "CHALLENGE"
     refused = pay(bill, headers)
@@ -24,7 +33,7 @@ def test_a_challenge_makes_the_session_trusted_and_allows_payments(bill, code_of
     assert bill.stats()["payments"] == 1
 
 
-def test_a_remembered_device_signs_in_trusted_for_thirty_days(bill):
+def test_a_remembered_device_signs_in_trusted_for_thirty_days(bill: LocalBill) -> None:
     remembered = bill.trust(bill.sign_in(), rememberMe=True, device="worker", machineName="m").json()
     pair = {"rememberMeId": remembered["rememberMeId"], "device": "worker"}
     assert bill.login(**pair).json()["trusted"] is True
@@ -36,12 +45,12 @@ def test_a_remembered_device_signs_in_trusted_for_thirty_days(bill):
     assert bill.login(**pair).json()["trusted"] is False
 
 
-def test_a_bad_remembered_device_can_be_set_to_refuse_the_sign_in(bill, code_of):
+def test_a_bad_remembered_device_can_be_set_to_refuse_the_sign_in(bill: LocalBill, code_of: CodeOf) -> None:
     bill.settings(bad_remember_me="refuse")
     assert code_of(bill.login(rememberMeId="nothing", device="worker")) == "BDC_1109"
 
 
-def test_stepping_up_trusts_a_session_and_a_bad_id_is_no_error(bill):
+def test_stepping_up_trusts_a_session_and_a_bad_id_is_no_error(bill: LocalBill) -> None:
     remembered = bill.trust(bill.sign_in(), rememberMe="true", device="worker").json()["rememberMeId"]
     headers = bill.sign_in()
     bad = bill.post("/mfa/step-up", headers, {"rememberMeId": "nothing", "device": "worker"})
@@ -55,12 +64,12 @@ def test_stepping_up_trusts_a_session_and_a_bad_id_is_no_error(bill):
     ("field", "names"),
     [("mfaId", {"mfaId"}), ("both", {"mfaId", "rememberMeId"}), ("rememberMeId", {"rememberMeId"})],
 )
-def test_the_name_of_the_remembered_field_is_a_setting(bill, field, names):
+def test_the_name_of_the_remembered_field_is_a_setting(bill: LocalBill, field: str, names: set[str]) -> None:
     bill.settings(remember_field=field)
     assert set(bill.trust(bill.sign_in(), rememberMe=True, device="worker").json()) == names
 
 
-def test_a_code_may_be_written_with_a_dash(bill):
+def test_a_code_may_be_written_with_a_dash(bill: LocalBill) -> None:
     bill.settings(mfa_code="123456")
     headers = bill.sign_in()
     challenge = bill.post("/mfa/challenge", headers, {"useBackup": "false"}).json()["challengeId"]
@@ -68,7 +77,7 @@ def test_a_code_may_be_written_with_a_dash(bill):
     assert bill.post("/mfa/challenge/validate", headers, body).status_code == 200
 
 
-def test_the_third_wrong_code_ends_the_challenge(bill, code_of):
+def test_the_third_wrong_code_ends_the_challenge(bill: LocalBill, code_of: CodeOf) -> None:
     bill.settings(mfa_code="123456")
     headers = bill.sign_in()
     challenge = bill.post("/mfa/challenge", headers, {}).json()["challengeId"]
@@ -79,7 +88,7 @@ def test_the_third_wrong_code_ends_the_challenge(bill, code_of):
     assert codes == ["BDC_1355", "BDC_1355", "BDC_1358", "BDC_1358"]
 
 
-def test_a_code_expires(bill, code_of):
+def test_a_code_expires(bill: LocalBill, code_of: CodeOf) -> None:
     headers = bill.sign_in()
     challenge = bill.post("/mfa/challenge", headers, {}).json()["challengeId"]
     bill.advance(300)
@@ -88,16 +97,16 @@ def test_a_code_expires(bill, code_of):
 
 
 @pytest.mark.parametrize("backup", [True, "true"])
-def test_the_backup_phone_is_refused(bill, backup):
+def test_the_backup_phone_is_refused(bill: LocalBill, backup: object) -> None:
     assert bill.post("/mfa/challenge", bill.sign_in(), {"useBackup": backup}).status_code == 400
 
 
-def test_a_challenge_without_a_body_is_a_bad_request(bill):
+def test_a_challenge_without_a_body_is_a_bad_request(bill: LocalBill) -> None:
     assert bill.post("/mfa/challenge", bill.sign_in()).status_code == 400
     assert bill.stats()["sms_sent"] == 0
 
 
-def test_the_sixth_text_in_a_minute_is_refused(bill):
+def test_the_sixth_text_in_a_minute_is_refused(bill: LocalBill) -> None:
     headers = bill.sign_in()
     statuses = [bill.post("/mfa/challenge", headers, {}).status_code for _ in range(6)]
     assert statuses == [200] * 5 + [422]
@@ -107,7 +116,7 @@ def test_the_sixth_text_in_a_minute_is_refused(bill):
 
 
 @pytest.mark.parametrize("path", ["/mfa/validate", "/mfa/setup/validate"])
-def test_a_user_without_a_phone_sets_one_up(bill, code_of, path):
+def test_a_user_without_a_phone_sets_one_up(bill: LocalBill, code_of: CodeOf, path: str) -> None:
     user = bill.user("no MFA phone")
     headers = bill.sign_in(username=user["username"], password=user["password"])
     assert status(bill, headers) == "SETUP"
@@ -123,19 +132,19 @@ def test_a_user_without_a_phone_sets_one_up(bill, code_of, path):
     assert bill.trust(headers).status_code == 200
 
 
-def test_setting_up_a_second_phone_is_blocked(bill, code_of):
+def test_setting_up_a_second_phone_is_blocked(bill: LocalBill, code_of: CodeOf) -> None:
     answer = bill.post("/mfa/setup", bill.sign_in(), {"phone": "+14085550199", "type": "TEXT"})
     assert code_of(answer) == "BDC_5324"
 
 
-def test_a_device_label_has_at_most_a_hundred_characters(bill):
+def test_a_device_label_has_at_most_a_hundred_characters(bill: LocalBill) -> None:
     assert bill.trust(bill.sign_in(), rememberMe=True, device="d" * 101).status_code == 400
     assert bill.trust(bill.sign_in(), rememberMe=True, device="d" * 100).status_code == 200
     assert bill.trust(bill.sign_in(), rememberMe=True).status_code == 400
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("off", ("DISABLED", False)), ("bypass", ("CHALLENGE", True))])
-def test_mfa_can_be_off_or_bypassed(bill, mode, expected):
+def test_mfa_can_be_off_or_bypassed(bill: LocalBill, mode: str, expected: tuple[str, bool]) -> None:
     bill.settings(mfa_mode=mode)
     headers = bill.sign_in()
     details = bill.get("/login/session", headers).json()
@@ -146,7 +155,7 @@ def test_mfa_can_be_off_or_bypassed(bill, mode, expected):
     assert bill.login().json()["trusted"] is True
 
 
-def test_protected_calls_need_a_trusted_session(bill):
+def test_protected_calls_need_a_trusted_session(bill: LocalBill) -> None:
     headers = bill.sign_in()
     vendor = bill.vendor(headers)
     bank = {"nameOnAccount": "x", "accountNumber": "123456789", "routingNumber": "021000021"}
@@ -168,7 +177,7 @@ def test_protected_calls_need_a_trusted_session(bill):
     ]
 
 
-def test_the_production_list_protects_a_vendors_bank_account_too(bill):
+def test_the_production_list_protects_a_vendors_bank_account_too(bill: LocalBill) -> None:
     headers = bill.sign_in()
     path = f"/vendors/{bill.vendor(headers)}/bank-account"
     body = {"nameOnAccount": "x", "accountNumber": "123456789", "routingNumber": "021000021"}
@@ -178,7 +187,7 @@ def test_the_production_list_protects_a_vendors_bank_account_too(bill):
     assert bill.post(path, headers, body).status_code == 403
 
 
-def test_the_v2_dialect_challenges_and_remembers(bill):
+def test_the_v2_dialect_challenges_and_remembers(bill: LocalBill) -> None:
     fields = bill.v2_sign_in()
     challenge = bill.form("MFAChallenge", {"useBackup": False}, **fields)["response_data"]["challengeId"]
     assert challenge.startswith("!")
@@ -197,6 +206,6 @@ def test_the_v2_dialect_challenges_and_remembers(bill):
     assert bill.form("MFAStatus", {**pair, "deviceId": "x"}, **fields)["response_data"] == {"isTrusted": False}
 
 
-def test_the_v2_backup_phone_is_an_error_envelope(bill):
+def test_the_v2_backup_phone_is_an_error_envelope(bill: LocalBill) -> None:
     answer = bill.form("MFAChallenge", {"useBackup": True}, **bill.v2_sign_in())
     assert answer["response_status"] == 1

@@ -1,9 +1,17 @@
 """The other kinds of sign-in: console, sync token, partner, OAuth, Spend & Expense."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import requests
 
+from dev.local_bill import LocalBill
 
-def test_the_console_signs_in_to_a_client_with_its_token(bill, code_of):
+CodeOf = Callable[[requests.Response], str]
+
+
+def test_the_console_signs_in_to_a_client_with_its_token(bill: LocalBill, code_of: CodeOf) -> None:
     row = bill.connections["console"]
     extra = row["extra"]
     body = {
@@ -21,7 +29,7 @@ def test_the_console_signs_in_to_a_client_with_its_token(bill, code_of):
     assert code_of(bill.login(**{**body, "devKey": bill.key}, consoleApiToken=row["password"])) == "BDC_1102"
 
 
-def test_many_console_clients_make_pages_of_a_hundred(bill):
+def test_many_console_clients_make_pages_of_a_hundred(bill: LocalBill) -> None:
     added = bill.control("POST", "organizations", {"count": 250})
     row = bill.connections["console"]
     headers = bill.sign_in(
@@ -31,7 +39,8 @@ def test_many_console_clients_make_pages_of_a_hundred(bill):
         password=None,
         consoleApiToken=row["password"],
     )
-    sizes, page = [], {}
+    sizes: list[int] = []
+    page: dict[str, str] = {}
     while True:
         answer = bill.get("/login/organizations", headers, params=page).json()
         sizes.append(len(answer["results"]))
@@ -41,7 +50,7 @@ def test_many_console_clients_make_pages_of_a_hundred(bill):
     assert sizes == [100, 100, 54]
 
 
-def test_a_sync_token_lives_48_idle_hours_and_may_not_pay(bill, code_of):
+def test_a_sync_token_lives_48_idle_hours_and_may_not_pay(bill: LocalBill, code_of: CodeOf) -> None:
     row = bill.connections["sync_token"]
     fields = bill.v2_sign_in(userName=row["login"], password=row["password"])
     bill.settings(mfa_mode="off")
@@ -54,7 +63,7 @@ def test_a_sync_token_lives_48_idle_hours_and_may_not_pay(bill, code_of):
     assert bill.get("/vendors", fields).status_code == 401
 
 
-def test_v3_takes_a_sync_token_only_when_so_configured(bill, code_of):
+def test_v3_takes_a_sync_token_only_when_so_configured(bill: LocalBill, code_of: CodeOf) -> None:
     row = bill.connections["sync_token"]
     pair = {"username": row["login"], "password": row["password"]}
     assert code_of(bill.login(**pair)) == "BDC_1101"
@@ -62,7 +71,7 @@ def test_v3_takes_a_sync_token_only_when_so_configured(bill, code_of):
     assert bill.login(**pair).status_code == 200
 
 
-def test_a_partner_signs_in_as_a_user(bill, code_of):
+def test_a_partner_signs_in_as_a_user(bill: LocalBill, code_of: CodeOf) -> None:
     row = bill.connections["partner"]
     extra = row["extra"]
     body = {"appKey": extra["app_api_key"], "username": row["login"], "password": row["password"]}
@@ -80,13 +89,13 @@ def test_a_partner_signs_in_as_a_user(bill, code_of):
     assert bill.post("/logout", headers).status_code == 200
 
 
-def token(bill, **changes):
+def token(bill: LocalBill, **changes: str) -> requests.Response:
     row = bill.connections["oauth"]
     form = {"grant_type": "client_credentials", "client_id": row["login"], "client_secret": row["password"]}
     return requests.post(f"{bill.url}/connect/authx/token", data={**form, **changes}, timeout=30)
 
 
-def test_an_oauth_token_has_a_fixed_life(bill, code_of):
+def test_an_oauth_token_has_a_fixed_life(bill: LocalBill, code_of: CodeOf) -> None:
     answer = token(bill).json()
     assert (answer["token_type"], answer["expires_in"]) == ("Bearer", 3600)
     headers = {"Authorization": f"Bearer {answer['access_token']}"}
@@ -99,7 +108,7 @@ def test_an_oauth_token_has_a_fixed_life(bill, code_of):
     assert (late.status_code, code_of(late)) == (401, "BDC_1109")
 
 
-def test_oauth_refuses_as_rfc_6749_says(bill):
+def test_oauth_refuses_as_rfc_6749_says(bill: LocalBill) -> None:
     wrong = token(bill, client_secret="wrong")
     assert (wrong.status_code, wrong.json()["error"]) == (401, "invalid_client")
     other = token(bill, grant_type="password")
@@ -107,7 +116,7 @@ def test_oauth_refuses_as_rfc_6749_says(bill):
     assert requests.post(f"{bill.url}/connect/authx/token", timeout=30).json()["error"] == "invalid_request"
 
 
-def test_full_access_pays_and_accounting_access_does_not(bill):
+def test_full_access_pays_and_accounting_access_does_not(bill: LocalBill) -> None:
     full = {"Authorization": f"Bearer {token(bill).json()['access_token']}"}
     body = {"vendorId": bill.vendor(full), "amount": 5}
     assert bill.post("/payments", full, body).status_code == 201
@@ -121,7 +130,7 @@ def test_full_access_pays_and_accounting_access_does_not(bill):
     assert bill.post("/payments", full, body).status_code == 403
 
 
-def test_a_spend_token_works_on_spend_paths_only_and_sixty_times_a_minute(bill):
+def test_a_spend_token_works_on_spend_paths_only_and_sixty_times_a_minute(bill: LocalBill) -> None:
     headers = {"apiToken": bill.connections["spend_token"]["password"]}
     assert bill.get("/vendors", headers).status_code == 401
     assert bill.get("/spend/users", {"apiToken": "wrong"}).status_code == 401

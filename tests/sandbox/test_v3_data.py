@@ -1,6 +1,16 @@
 """v3's collections: paging, filters, sorting, writes and their errors."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+import requests
+
+from dev.local_bill import LocalBill
+
+CodeOf = Callable[[requests.Response], str]
 
 ADDRESS = {"line1": "1 Main", "city": "San Jose", "zipOrPostalCode": "95002", "country": "US"}
 
@@ -28,7 +38,7 @@ LISTS = [
 ]
 
 
-def walk(bill, headers, path, **query):
+def walk(bill: LocalBill, headers: dict[str, str], path: str, **query: Any) -> list[dict[str, Any]]:
     pages, seen = [], set()
     while True:
         answer = bill.get(path, headers, params=query).json()
@@ -41,7 +51,7 @@ def walk(bill, headers, path, **query):
         query["page"] = cursor
 
 
-def test_260_vendors_come_in_pages_each_once(bill):
+def test_260_vendors_come_in_pages_each_once(bill: LocalBill) -> None:
     pages = walk(bill, bill.sign_in(), "/vendors", max=100)
     assert [len(page["results"]) for page in pages] == [100, 100, 60]
     assert len({row["id"] for page in pages for row in page["results"]}) == 260
@@ -49,16 +59,16 @@ def test_260_vendors_come_in_pages_each_once(bill):
     assert pages[1]["prevPage"]
 
 
-def test_the_default_page_has_twenty_rows(bill):
+def test_the_default_page_has_twenty_rows(bill: LocalBill) -> None:
     assert len(bill.get("/vendors", bill.sign_in()).json()["results"]) == 20
 
 
 @pytest.mark.parametrize("size", ["0", "101", "-1", "many"])
-def test_a_page_size_out_of_range_is_a_bad_request(bill, size):
+def test_a_page_size_out_of_range_is_a_bad_request(bill: LocalBill, size: str) -> None:
     assert bill.get(f"/vendors?max={size}", bill.sign_in()).status_code == 400
 
 
-def test_a_cursor_of_another_list_is_a_bad_request(bill):
+def test_a_cursor_of_another_list_is_a_bad_request(bill: LocalBill) -> None:
     headers = bill.sign_in()
     cursor = bill.get("/vendors", headers).json()["nextPage"]
     assert bill.get("/bills", headers, params={"page": cursor}).status_code == 400
@@ -79,21 +89,21 @@ def test_a_cursor_of_another_list_is_a_bad_request(bill):
         ("name:sw:Paper,billCurrency:eq:USD", 0),
     ],
 )
-def test_filters_select(bill, filters, count):
+def test_filters_select(bill: LocalBill, filters: str, count: int) -> None:
     pages = walk(bill, bill.sign_in(), "/vendors", max=100, filters=filters)
     assert sum(len(page["results"]) for page in pages) == count
 
 
-def test_unknown_filters_are_refused(bill, code_of):
+def test_unknown_filters_are_refused(bill: LocalBill, code_of: CodeOf) -> None:
     headers = bill.sign_in()
     assert code_of(bill.get("/vendors?filters=nope:eq:1", headers)) == "BDC_1130"
     assert code_of(bill.get("/vendors?filters=name:like:x", headers)) == "BDC_1131"
 
 
-def test_sorting_goes_both_ways_and_by_several_fields(bill):
+def test_sorting_goes_both_ways_and_by_several_fields(bill: LocalBill) -> None:
     headers = bill.sign_in()
 
-    def names(sort):
+    def names(sort: str) -> list[str]:
         return [row["name"] for row in bill.get("/vendors", headers, params={"sort": sort}).json()["results"]]
 
     assert names("name:asc") == sorted(names("name:asc"))
@@ -102,26 +112,26 @@ def test_sorting_goes_both_ways_and_by_several_fields(bill):
 
 
 @pytest.mark.parametrize("path", LISTS)
-def test_every_collection_lists_and_reads_its_rows(bill, path):
+def test_every_collection_lists_and_reads_its_rows(bill: LocalBill, path: str) -> None:
     headers = bill.sign_in()
     row = bill.get(f"/{path}", headers).json()["results"][0]
     assert len(row["id"]) == 20
     assert bill.get(f"/{path}/{row['id']}", headers).json() == row
 
 
-def test_unknown_paths_and_wrong_capitals_are_not_supported(bill, code_of):
+def test_unknown_paths_and_wrong_capitals_are_not_supported(bill: LocalBill, code_of: CodeOf) -> None:
     headers = bill.sign_in()
     for path in ("/Vendors", "/session", "/vendors/x/y/z"):
         answer = bill.get(path, headers)
         assert (answer.status_code, code_of(answer)) == (404, "BDC_1121")
 
 
-def test_an_unknown_row_is_not_found(bill, code_of):
+def test_an_unknown_row_is_not_found(bill: LocalBill, code_of: CodeOf) -> None:
     answer = bill.get("/vendors/00901NOSUCHVENDOR", bill.sign_in())
     assert (answer.status_code, code_of(answer)) == (404, "BDC_1120")
 
 
-def test_a_vendor_is_created_changed_archived_and_restored(bill):
+def test_a_vendor_is_created_changed_archived_and_restored(bill: LocalBill) -> None:
     headers = bill.sign_in()
     created = bill.post("/vendors", headers, {"name": "New", "address": ADDRESS})
     assert created.status_code == 201
@@ -134,7 +144,7 @@ def test_a_vendor_is_created_changed_archived_and_restored(bill):
     assert bill.stats()["writes"] == 4
 
 
-def test_a_vendor_without_its_fields_gets_one_error_for_each(bill):
+def test_a_vendor_without_its_fields_gets_one_error_for_each(bill: LocalBill) -> None:
     headers = bill.sign_in()
     answer = bill.post("/vendors", headers, {})
     assert answer.status_code == 400
@@ -145,7 +155,7 @@ def test_a_vendor_without_its_fields_gets_one_error_for_each(bill):
     assert len(bill.post("/vendors", headers, {"name": "x", "address": {"city": "y"}}).json()) == 3
 
 
-def test_a_vendors_bank_account_number_is_never_shown_in_full(bill):
+def test_a_vendors_bank_account_number_is_never_shown_in_full(bill: LocalBill) -> None:
     headers = bill.sign_in()
     account = {"nameOnAccount": "x", "accountNumber": "987654321", "routingNumber": "021000021"}
     body = {"name": "New", "address": ADDRESS, "bankAccount": account}
@@ -155,7 +165,7 @@ def test_a_vendors_bank_account_number_is_never_shown_in_full(bill):
     assert shown["accountNumber"] == "*****4321"
 
 
-def test_a_bill_is_created_paid_and_settled(bill, code_of):
+def test_a_bill_is_created_paid_and_settled(bill: LocalBill, code_of: CodeOf) -> None:
     headers = bill.sign_in()
     bill.trust(headers)
     vendor = bill.vendor(headers)
@@ -176,7 +186,7 @@ def test_a_bill_is_created_paid_and_settled(bill, code_of):
     assert [(row["vendor"], row["bill"], row["amount"]) for row in audit] == [(vendor, created["id"], 228.99)]
 
 
-def test_a_double_payment_shows_in_the_audit_list(bill):
+def test_a_double_payment_shows_in_the_audit_list(bill: LocalBill) -> None:
     headers = bill.sign_in()
     bill.trust(headers)
     body = {"vendorId": bill.vendor(headers), "amount": 7.5}
@@ -185,7 +195,7 @@ def test_a_double_payment_shows_in_the_audit_list(bill):
     assert bill.stats()["paid_total"] == 15.0
 
 
-def test_bulk_payments_are_all_or_none(bill):
+def test_bulk_payments_are_all_or_none(bill: LocalBill) -> None:
     headers = bill.sign_in()
     bill.trust(headers)
     bills = [row["id"] for row in bill.get("/bills?max=2", headers).json()["results"]]
@@ -197,7 +207,7 @@ def test_bulk_payments_are_all_or_none(bill):
     assert bill.stats()["payments"] == 2
 
 
-def test_approvals_have_shapes_of_their_own(bill):
+def test_approvals_have_shapes_of_their_own(bill: LocalBill) -> None:
     headers = bill.sign_in()
     pending = bill.get("/bill-approvals/pending-user-approvals", headers).json()
     assert set(pending) == {"bills"}
@@ -208,7 +218,7 @@ def test_approvals_have_shapes_of_their_own(bill):
     assert bill.get(f"/bills/{first}", headers).json()["approvalStatus"] == "APPROVED"
 
 
-def test_an_organization_is_read_by_its_id(bill, code_of):
+def test_an_organization_is_read_by_its_id(bill: LocalBill, code_of: CodeOf) -> None:
     headers = bill.sign_in()
     assert bill.get(f"/organizations/{bill.organization}", headers).json()["name"] == "Harbor Books"
     assert code_of(bill.get("/organizations/00801NOSUCHORG", headers)) == "BDC_1120"

@@ -1,0 +1,1 @@
+"""The controls under ``/_sandbox``, for tests and people."""

@@ -1,0 +1,1 @@
+"""What exists at the start: organizations, users, keys, tokens and business rows, the same at every start."""

@@ -1,0 +1,1 @@
+"""What both dialects do: sign-in, access, rows, filters and payments."""

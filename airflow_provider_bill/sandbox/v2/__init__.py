@@ -1,0 +1,1 @@
+"""BILL's v2: forms, envelopes and entities."""

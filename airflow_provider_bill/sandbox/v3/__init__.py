@@ -1,0 +1,1 @@
+"""BILL's v3: JSON, collections, OAuth and Spend & Expense."""

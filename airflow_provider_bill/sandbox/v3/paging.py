@@ -1,0 +1,87 @@
+"""v3's lists: ``max``, opaque cursors, ``filters`` and ``sort``."""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from collections.abc import Iterable
+
+from airflow_provider_bill.sandbox.data.catalog import Row
+from airflow_provider_bill.sandbox.errors import Refusal
+from airflow_provider_bill.sandbox.operations.filters import Predicate, apply_filters, make_predicate, sort_rows
+
+
+def make_page(rows: Iterable[Row], name: str, query: dict[str, str], fields: frozenset[str], default: int = 20) -> Row:
+    """Return one page of a list as v3 answers it."""
+    size, offset = _parse_size(query, default), 0
+    list_key = f"{name}|{query.get('filters', '')}|{query.get('sort', '')}"
+    cursor = query.get("page")
+    if cursor:
+        offset, cursor_size = _read_cursor(cursor, list_key)
+        if "max" not in query:
+            size = cursor_size
+    found = list(rows)
+    if query.get("filters"):
+        found = apply_filters(found, parse_filters(query["filters"], fields))
+    if query.get("sort"):
+        found = sort_rows(found, parse_sort(query["sort"], fields))
+    answer: Row = {"results": found[offset : offset + size]}
+    if offset + size < len(found):
+        answer["nextPage"] = _make_cursor(list_key, offset + size, size)
+    if offset > 0:
+        answer["prevPage"] = _make_cursor(list_key, max(0, offset - size), size)
+    return answer
+
+
+def _parse_size(query: dict[str, str], default: int) -> int:
+    text = query.get("max")
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 100:
+        raise Refusal("BDC_1129", "max", f"{text} (must be from 1 to 100)")
+    return int(text)
+
+
+def _make_cursor(list_key: str, offset: int, size: int) -> str:
+    text = f"{offset}.{size}.{zlib.crc32(list_key.encode())}"
+    sealed = f"{text}.{zlib.crc32(text.encode())}"
+    return base64.urlsafe_b64encode(sealed.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str, list_key: str) -> tuple[int, int]:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        offset, size, _, _ = text.split(".")
+        if _make_cursor(list_key, int(offset), int(size)) == cursor:
+            return int(offset), int(size)
+    except ValueError:
+        pass
+    raise Refusal("BDC_1129", "page", "not a cursor of this list")
+
+
+def parse_filters(text: str, fields: frozenset[str]) -> list[tuple[str, Predicate]]:
+    """Return the tests that ``field:op:value,field:op:"value,with,commas"`` stands for."""
+    tests = []
+    for part in re.findall(r'(?:[^,"]|"[^"]*")+', text):
+        field, _, rest = part.partition(":")
+        op, colon, value = rest.partition(":")
+        if not colon:
+            raise Refusal("BDC_1131", part)
+        if field not in fields:
+            raise Refusal("BDC_1130", field)
+        tests.append((field, make_predicate(op, value.strip('"'))))
+    return tests
+
+
+def parse_sort(text: str, fields: frozenset[str]) -> list[tuple[str, bool]]:
+    """Return ``createdTime:asc,name:desc`` as (field, ascending)."""
+    keys = []
+    for part in text.split(","):
+        field, _, direction = part.strip().partition(":")
+        if field not in fields:
+            raise Refusal("BDC_1129", "sort", field)
+        if direction not in ("", "asc", "desc"):
+            raise Refusal("BDC_1129", "sort", part.strip())
+        keys.append((field, direction != "desc"))
+    return keys
