@@ -15,6 +15,7 @@ from dev.sandbox_process import SandboxProcess
 
 TASKS, ROUNDS = 6, 30
 OWN_MS = 3.0
+FIRST_USE_MS = 30.0
 DAG_FILE = f"""
 import sys
 
@@ -60,8 +61,8 @@ def _result(tasks: list[dict[str, Any]], sign_ins: int) -> Result:
         return float(statistics.median(value for task in tasks for value in task[name]))
 
     floor, total, own = median("floor"), median("total"), median("own")
-    first = statistics.median(task["first"] for task in tasks)
-    imports = statistics.median(task["imports"] for task in tasks)
+    requests_ms = statistics.median(task["requests"] for task in tasks)
+    first_use = statistics.median(task["first_use"] for task in tasks)
     with plot("4_warm_session", "Finding a warm session in a task", panels=2) as (bars, spread):
         bars.bar_label(
             bars.bar(
@@ -84,28 +85,35 @@ def _result(tasks: list[dict[str, Any]], sign_ins: int) -> Result:
             ("floor: one connection read and one Variable read", round(floor, 2)),
             ("a new `BillHook` finds the session", round(total, 2)),
             ("of it ours: all but those two reads", round(own, 2)),
-            ("once in a task: importing hook and client", round(imports, 1)),
-            ("once in a task: the first session found, imports left out", round(first, 1)),
+            ("once in a task: importing `requests`", round(requests_ms, 1)),
+            ("once in a task: the first use over that, all other imports included", round(first_use, 1)),
         ],
         targets=[
             Target(f"at most {OWN_MS:g} ms of own time over the floor", f"{own:.2f} ms", own <= OWN_MS),
+            Target(
+                f"at most {FIRST_USE_MS:g} ms over `requests` for the first use in a task",
+                f"{first_use:.1f} ms",
+                first_use <= FIRST_USE_MS,
+            ),
             Target("1 sign-in", str(sign_ins), sign_ins == 1),
         ],
         method=f"{TASKS} tasks of a supervised Airflow, one after the other; in each, {ROUNDS} times in turn: the "
         "floor, and a new `BillHook` that finds the shared session. Ours is the time of the latter without its two "
-        "reads, which are timed where they happen.",
+        "reads, which are timed where they happen. The first use is that of a task process that has Airflow loaded, and "
+        "nothing of this provider.",
     )
 
 
 def measure_in_task() -> dict[str, Any]:
     """Measure in this task; all times in milliseconds."""
     start = time.perf_counter()
-    import airflow_provider_bill.client.client
-    import airflow_provider_bill.sessions.shared  # noqa: F401 - what the hook loads when it is first used
+    import requests  # noqa: F401
+
+    requests_ms = _since(start)
+    start = time.perf_counter()
     from airflow_provider_bill.hooks.bill import BillHook
     from airflow_provider_bill.sessions import stores
 
-    imports = _since(start)
     waited = [0.0]
     read_variable = stores._variable
 
@@ -134,9 +142,10 @@ def measure_in_task() -> dict[str, Any]:
         total = _since(begin)
         return total, total - waited[0]
 
-    first, _ = find()
+    find()
+    first_use = _since(start) - waited[0]
     key = TimedHook().sign_in()["key"]
-    found: dict[str, Any] = {"imports": imports, "first": first, "floor": [], "total": [], "own": []}
+    found: dict[str, Any] = {"requests": requests_ms, "first_use": first_use, "floor": [], "total": [], "own": []}
     for _ in range(ROUNDS):
         begin = time.perf_counter()
         BillHook.get_connection("bill_default")
