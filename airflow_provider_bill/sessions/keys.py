@@ -9,16 +9,6 @@ import hashlib
 
 from airflow_provider_bill.sessions.identity import Identity, XComLocation
 
-#: How every key begins that this provider writes.
-PREFIXES = (
-    "bill_session_token",
-    "bill_device_token",
-    "bill_sign_in",
-    "bill_sign_in_block",
-    "bill_sign_in_lease",
-    "bill_mfa_challenge",
-)
-
 
 def session_key(identity: Identity) -> str:
     """Return the key of the session's record, in any store."""

@@ -1,0 +1,111 @@
+"""What messages name exists: fields and extras of the connection, Variables, arguments, classes, pools and DAGs."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_bill.client.auth import kinds
+from airflow_provider_bill.get_provider_info import CONNECTION_FIELDS, get_provider_info
+from airflow_provider_bill.hooks.bill import BillHook
+from airflow_provider_bill.hooks.connection import EXTRAS
+from airflow_provider_bill.sessions import keys
+from airflow_provider_bill.sessions.identity import Identity, XComLocation
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "airflow_provider_bill"
+#: Of Airflow's connection form, and of what is said of a connection besides: its extra, its user at BILL.
+OWN_FIELDS = {"host", "login", "password", "extra", "user"}
+#: Fields of BILL's answers.
+BILLS_FIELDS = {"expires_in", "response_status"}
+POOL = "bill_api"
+IDENTITY = Identity("conn", "008A", "v3", "https://bill.example.com")
+LOCATION = XComLocation("dag", "run", "login")
+
+
+def sources() -> Iterator[tuple[Path, ast.Module]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if "sandbox" not in path.parts:
+            yield path, ast.parse(path.read_text())
+
+
+def messages() -> Iterator[tuple[str, str]]:
+    """Go through all texts of more than a word that are no docstrings, with the place they stand at."""
+    for path, tree in sources():
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        bodies = [node.body for node in ast.walk(tree) if isinstance(node, documented) and node.body]
+        docstrings = {id(body[0].value) for body in bodies if isinstance(body[0], ast.Expr)}
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in docstrings:
+                continue
+            if " " in node.value.strip():
+                yield f"{path.name}:{node.lineno}", node.value
+
+
+def named(pattern: str) -> list[tuple[str, str]]:
+    found = [(word, place) for place, text in messages() for word in re.findall(pattern, text)]
+    assert found, "nothing is found any more; is the pattern still right?"
+    return found
+
+
+def test_every_extra_that_a_message_names_exists() -> None:
+    for word, place in named(r"\bextra (\w+)") + named(r"\bextras (\w+)") + named(r"\bextras \w+ and (\w+)"):
+        assert word in EXTRAS or word == "of", place
+
+
+def test_every_field_of_the_connection_that_a_message_names_exists() -> None:
+    for word, place in named(r"connection's (\w+)"):
+        assert word in OWN_FIELDS, place
+
+
+def test_every_word_with_an_underscore_in_a_message_is_a_name_that_a_user_can_find() -> None:
+    arguments = set(inspect.signature(BillHook.__init__).parameters)
+    dags = {path.stem for path in (ROOT / "example_dags").glob("*.py")}
+    options = set(get_provider_info()["config"]["bill"]["options"])
+    known = {*EXTRAS, *arguments, *dags, *options, *kinds(), *BILLS_FIELDS, POOL}
+    for word, place in named(r"(?<![/\w.])([a-z]+(?:_[a-z]+)+)\b"):
+        assert word in known, place
+
+
+def test_every_class_that_a_message_names_exists() -> None:
+    classes = {node.name for _, tree in sources() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+    for word, place in named(r"\b(Bill[A-Z]\w+)"):
+        assert word in classes, place
+
+
+def test_the_extras_that_are_read_are_those_of_the_form() -> None:
+    assert set(EXTRAS) == set(CONNECTION_FIELDS)
+
+
+def test_the_form_offers_every_kind_of_sign_in_and_no_other() -> None:
+    assert set(CONNECTION_FIELDS["sign_in"]["schema"]["enum"]) == set(kinds())
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        keys.session_key(IDENTITY),
+        keys.device_key(IDENTITY),
+        keys.login_note_key(IDENTITY),
+        keys.organization_note_key(IDENTITY),
+        keys.block_note_key("developer-key"),
+        keys.login_lease_key(IDENTITY),
+        keys.organization_lease_key(IDENTITY, None),
+        keys.organization_lease_key(IDENTITY, LOCATION),
+        keys.challenge_key(IDENTITY),
+        keys.challenge_lease_key(IDENTITY),
+    ],
+)
+def test_every_variable_is_named_in_the_readme(key: str) -> None:
+    assert f"`{key.partition('__')[0]}__" in (ROOT / "README.md").read_text()
+
+
+def test_all_keys_differ() -> None:
+    made = [keys.login_note_key(IDENTITY), keys.organization_note_key(IDENTITY), keys.login_lease_key(IDENTITY)]
+    made += [keys.organization_lease_key(IDENTITY, place) for place in (None, LOCATION)]
+    assert len(set(made)) == len(made)
