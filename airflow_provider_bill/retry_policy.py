@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class BillRetryPolicy(RetryPolicy):
-    """Fail at once what trying again cannot help; wait for the turn of the hour where BILL's limit is met.
+    """Fail at once what trying again cannot help; wait for the next full hour where BILL's limit is met.
 
     Whatever is not an error of BILL is left to the task's own ``retries`` and ``retry_delay``.
     """
@@ -37,7 +37,7 @@ class BillRetryPolicy(RetryPolicy):
             return RetryDecision.fail(reason="trying again cannot help")
         if isinstance(exception, BillRateLimitError) and exception.retry_at is not None:
             wait = max(timedelta(0), exception.retry_at - datetime.now(UTC))
-            return RetryDecision.retry(delay=wait, reason="BILL counts anew at the turn of the hour")
+            return RetryDecision.retry(delay=wait, reason="BILL starts counting again at the next full hour")
         return RetryDecision.default()
 
     def serialize(self) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _result(tasks: list[dict[str, Any]], sign_ins: int) -> Result:
         ],
         method=f"{TASKS} tasks of a supervised Airflow, one after the other; in each, {ROUNDS} times in turn: the "
         "floor, and a new `BillHook` that finds the shared session. Ours is the time of the latter without its two "
-        "reads, which are timed where they happen. The first use is that of a task process that has Airflow loaded, and "
+        "reads, which are timed where they happen. The first use is that of a task process that has loaded Airflow and "
         "nothing of this provider.",
     )
 

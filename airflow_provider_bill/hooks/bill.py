@@ -126,12 +126,12 @@ class BillHook(BaseHook):
 
     @airflow_errors()
     def peek(self) -> BillSession | None:
-        """Return the shared session as last known, also one that is over, or None; calls nobody."""
+        """Return the shared session as last known, also one that is over, or None; sends nothing."""
         return self._shared.manager.peek()
 
     @airflow_errors()
     def live_handle(self, *, require_trusted: bool = False, minutes_left: float = 0) -> dict[str, Any] | None:
-        """Return the handle of the shared session if it is live and as wanted, else None; calls nobody.
+        """Return the handle of the shared session if it is live and as wanted, else None; sends nothing.
 
         :param require_trusted: only a session that has passed MFA
         :param minutes_left: only a session with so many minutes left if nobody uses it

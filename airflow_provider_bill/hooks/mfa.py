@@ -29,7 +29,7 @@ class HookMfa:
 
     @airflow_errors()
     def check(self) -> None:
-        """Raise if BILL lets no session of this connection pass MFA; calls nobody.
+        """Raise if BILL lets no session of this connection pass MFA; sends nothing.
 
         :raises BillConfigurationError: sessions of this kind of sign-in cannot pass MFA
         """
@@ -86,7 +86,7 @@ class HookMfa:
         .. seealso:: https://developer.bill.com/reference/validatechallenge
 
         :param challenge: what :meth:`challenge` returned
-        :param code: six digits; spaces and dashes are forgiven
+        :param code: six digits; spaces and dashes are ignored
         :param device: label of this installation at BILL, up to 100 characters; default: ``airflow-<connection>``
         :param remember: whether the device is trusted for 30 days, or only this session
         :raises BillMfaError: the code is wrong or too old, or the challenge is of another session

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class BillSessionSensor(BaseSensorOperator):
-    """Wait until somebody has signed in; looks only at the stored record, calls nobody and never signs in.
+    """Wait until somebody has signed in; looks only at the stored record, sends nothing and never signs in.
 
     Returns the session's handle. Use ``mode="reschedule"`` for waits of more than a minute.
 

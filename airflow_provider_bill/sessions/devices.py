@@ -127,7 +127,7 @@ class Devices:
                 record = DeviceRecord(remembered, None)
             self._write(replace(record, refused_at=self._clock()))
         except BillStoreError as error:
-            log.warning("That could not be noted: %s", error)
+            log.warning("The refusal could not be stored: %s", error)
 
     def _write(self, record: DeviceRecord) -> None:
         facts = {

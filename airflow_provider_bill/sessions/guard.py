@@ -134,7 +134,7 @@ class Guard:
         if note.get("state") == "refused" and self._is_mine(note):
             raise BillSignInRefusedError(
                 f"{note.get('says')}; that was at {note.get('at')}, and these credentials are not sent again",
-                advice=f"correct the connection {self._identity.conn_id!r}, or, once the cause is mended at BILL, "
+                advice=f"correct the connection {self._identity.conn_id!r}, or, once the cause is fixed at BILL, "
                 f"delete the Variable {key!r}",
                 code=note.get("code"),
             )

@@ -107,7 +107,7 @@ class Mfa:
     ) -> None:
         """Enter the code; the shared session is trusted afterwards, and the device is remembered.
 
-        :param code: six digits; spaces and dashes are forgiven
+        :param code: six digits; spaces and dashes are ignored
         :param device: label of this installation, up to 100 characters
         :raises BillMfaError: the code is wrong or over, or the challenge is of another session
         """
@@ -201,7 +201,7 @@ class Mfa:
         try:
             self._store.delete(self._key)
         except BillStoreError as error:
-            log.warning("The answered MFA challenge could not be forgotten: %s", error)
+            log.warning("The answered MFA challenge could not be removed: %s", error)
 
     def _fingerprint(self, session: BillSession) -> str:
         secret = session.session_token.encode()

@@ -201,7 +201,7 @@ class Credentials(ABC):
             value = value.strip()
             if not _HEADER_SAFE.fullmatch(value):
                 raise BillConfigurationError(
-                    f"the connection's {_label(declared['source'])} holds a space or a character that no key has",
+                    f"the connection's {_label(declared['source'])} holds a space or a character that no key contains",
                     advice="copy it again, without what stands around it",
                 )
         return value
