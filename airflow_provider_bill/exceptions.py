@@ -90,7 +90,11 @@ class BillUnavailableError(BillError):
 
 
 class BillOutcomeUnknownError(BillError):
-    """A write was sent and its outcome was not heard; sending it again could pay twice."""
+    """A write was sent and its outcome is unknown; sending it again could pay twice."""
+
+
+class BillIdempotencyError(BillError):
+    """An idempotency key stands for another write already; nothing was sent."""
 
 
 class BillStoreError(BillError):

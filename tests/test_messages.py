@@ -64,7 +64,8 @@ def test_every_field_of_the_connection_that_a_message_names_exists() -> None:
 
 
 def test_every_word_with_an_underscore_in_a_message_is_a_name_that_a_user_can_find() -> None:
-    arguments = set(inspect.signature(BillHook.__init__).parameters)
+    methods = (BillHook.__init__, BillHook.send, BillHook.settle_write)
+    arguments = {name for method in methods for name in inspect.signature(method).parameters} | {"settle_write"}
     dags = {path.stem for path in (ROOT / "example_dags").glob("*.py")}
     options = set(get_provider_info()["config"]["bill"]["options"])
     known = {*EXTRAS, *arguments, *dags, *options, *kinds(), *BILLS_FIELDS, POOL}

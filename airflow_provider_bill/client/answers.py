@@ -88,7 +88,8 @@ def read_v3(response: HttpResponse, redact: Callable[[str], str]) -> Answer:
         raise refused(response, body, redact)
     if body is _NOTHING:
         empty = not response.content.strip()
-        if not empty or (response.request.purpose is Purpose.READ and response.status != 204):
+        read_nothing = response.request.purpose is Purpose.READ and response.status == 204
+        if not empty or not (response.request.may_be_empty or read_nothing):
             what = "an empty body" if empty else "something that is not JSON"
             raise no_answer(response.request, response.status, what)
         body = None

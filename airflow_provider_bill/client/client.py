@@ -12,7 +12,7 @@ from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.environments import Environment
 from airflow_provider_bill.client.redaction import Redactor
 from airflow_provider_bill.client.request import BillRequest, Dialect, prepare
-from airflow_provider_bill.client.requester import Requester
+from airflow_provider_bill.client.requester import Around, Requester
 from airflow_provider_bill.client.results import Organization, SessionDetails
 from airflow_provider_bill.client.session import BillSession, Clock, utc_now
 from airflow_provider_bill.client.transport import Transport
@@ -98,14 +98,15 @@ class BillClient:
         self.credentials.check(request)
         return request
 
-    def send(self, session: BillSession, request: BillRequest) -> Answer:
+    def send(self, session: BillSession, request: BillRequest, *, around: Around | None = None) -> Answer:
         """Make a call in a session.
 
         :param request: what :meth:`prepare` returned
+        :param around: called for each single sending, with what sends once
         :return: the answer; of a v2 call, ``body`` is its ``response_data``
         :raises BillError: see ``exceptions.py``
         """
-        return (self._v2 if request.dialect == "v2" else self._v3).send(session, request)
+        return (self._v2 if request.dialect == "v2" else self._v3).send(session, request, around)
 
     def sign_in(self, remembered_device: RememberedDevice | None = None) -> BillSession:
         """Open a session; sent once, as ten refusals lock the user.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from airflow_provider_bill.client.empty_answers import may_be_empty
 from airflow_provider_bill.client.paths import check_method, check_params, is_read, is_v2, v2_path, v3_path
 from airflow_provider_bill.client.protected import is_protected, needs_trust
 from airflow_provider_bill.exceptions import BillConfigurationError
@@ -40,6 +41,7 @@ class BillRequest:
     :param body: JSON body (v3), or what goes into the form field ``data`` (v2)
     :param is_protected: whether BILL's reference lists it as one that needs an MFA-trusted session
     :param needs_trust: whether it is known to be refused without MFA in this environment
+    :param may_be_empty: whether an empty answer to it is an answer
     :param label: method and path without secrets, for messages and logs
     """
 
@@ -51,6 +53,7 @@ class BillRequest:
     body: Any = field(default=None, repr=False)
     is_protected: bool = False
     needs_trust: bool = False
+    may_be_empty: bool = False
     label: str = ""
 
     def __post_init__(self) -> None:
@@ -65,7 +68,8 @@ class BillRequest:
 
 def v3_request(method: str, path: str, purpose: Purpose = Purpose.READ, **parts: Any) -> BillRequest:
     """Return a v3 request of the client's own, such as a sign-in or an MFA step."""
-    return BillRequest(dialect="v3", method=method, path=path, purpose=purpose, **parts)
+    own_step = purpose in (Purpose.SIGN_IN, Purpose.STEP)
+    return BillRequest(dialect="v3", method=method, path=path, purpose=purpose, may_be_empty=own_step, **parts)
 
 
 def v2_request(path: str, purpose: Purpose = Purpose.READ, **parts: Any) -> BillRequest:
@@ -115,5 +119,6 @@ def prepare(
         body=body,
         is_protected=protected,
         needs_trust=protected and needs_trust(path, environment),
+        may_be_empty=dialect == "v3" and may_be_empty(method, path),
         label=redact(f"{method} {path}"),
     )

@@ -15,6 +15,9 @@ from airflow_provider_bill.client.session import Clock
 from airflow_provider_bill.client.transport import HttpResponse, Transport
 from airflow_provider_bill.exceptions import BillConfigurationError, BillError
 
+#: Called for each single sending, with what sends once; returns its answer.
+Around = Callable[[Callable[[], Answer]], Answer]
+
 
 class Requester:
     """Sends the requests of both dialects and of OAuth.
@@ -31,26 +34,30 @@ class Requester:
         self.clock = clock
         self._transport = transport
 
-    def v3(self, request: BillRequest, headers: Mapping[str, str]) -> Answer:
+    def v3(self, request: BillRequest, headers: Mapping[str, str], around: Around | None = None) -> Answer:
         """Send a v3 request.
 
         :param headers: those that prove who we are
+        :param around: called for each single sending
         :raises BillError: see ``exceptions.py``
         """
         url = self.environment.v3_base + request.path
-        return self._send(request, url, read_v3, headers=headers)
+        return self._send(request, url, read_v3, around, headers=headers)
 
-    def v2(self, request: BillRequest, fields: Mapping[str, str], *, base: str = "") -> Answer:
+    def v2(
+        self, request: BillRequest, fields: Mapping[str, str], *, base: str = "", around: Around | None = None
+    ) -> Answer:
         """Send a v2 request: a form with the given fields and, if there is a body, that as JSON text.
 
         :param fields: those that prove who we are
         :param base: what the path is appended to; empty for the environment's own
+        :param around: called for each single sending
         :raises BillError: see ``exceptions.py``
         """
         form = dict(fields)
         if request.body is not None:
             form["data"] = _json_text(request)
-        return self._send(request, (base or self.environment.v2_base) + request.path, read_v2, form=form)
+        return self._send(request, (base or self.environment.v2_base) + request.path, read_v2, around, form=form)
 
     def token(self, fields: Mapping[str, str]) -> Answer:
         """Send the OAuth token request, once.
@@ -58,20 +65,21 @@ class Requester:
         :raises BillError: see ``exceptions.py``
         """
         request = v3_request("POST", "/authx/token", Purpose.SIGN_IN, label="POST OAuth token")
-        return self._send(request, self.environment.token_url, read_v3, form=fields)
+        return self._send(request, self.environment.token_url, read_v3, None, form=fields)
 
     def _send(
         self,
         request: BillRequest,
         url: str,
         read: Callable[[HttpResponse, Callable[[str], str]], Answer],
+        around: Around | None,
         **what: Any,
     ) -> Answer:
         def once() -> Answer:
             response = self._transport.send(request, url, sent_at=self.clock(), **what)
             return read(response, self.redactor.redact)
 
-        return with_retries(once, request, self._transport.sleep)
+        return with_retries(once if around is None else lambda: around(once), request, self._transport.sleep)
 
 
 def _json_text(request: BillRequest) -> str:

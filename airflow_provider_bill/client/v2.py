@@ -13,7 +13,7 @@ from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.auth.base import Credentials
 from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.request import BillRequest, Purpose, v2_request
-from airflow_provider_bill.client.requester import Requester
+from airflow_provider_bill.client.requester import Around, Requester
 from airflow_provider_bill.client.results import MfaState, SessionDetails
 from airflow_provider_bill.client.session import BillSession
 
@@ -29,14 +29,14 @@ class V2:
         self._requester = requester
         self._credentials = credentials
 
-    def send(self, session: BillSession, request: BillRequest) -> Answer:
+    def send(self, session: BillSession, request: BillRequest, around: Around | None = None) -> Answer:
         """Make a call in a session.
 
         :raises BillConfigurationError: if this kind of sign-in makes no v2 calls
         """
         self._requester.redactor.add([session.session_token])
         base = self._requester.environment.checked_endpoint(session.api_endpoint)
-        return self._requester.v2(request, self._credentials.form(session.session_token), base=base)
+        return self._requester.v2(request, self._credentials.form(session.session_token), base=base, around=around)
 
     def sign_out(self, session: BillSession) -> None:
         """End a session."""

@@ -15,7 +15,7 @@ from airflow_provider_bill.client.auth.base import Credentials
 from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.paging import v3_rows
 from airflow_provider_bill.client.request import BillRequest, Purpose, v3_request
-from airflow_provider_bill.client.requester import Requester
+from airflow_provider_bill.client.requester import Around, Requester
 from airflow_provider_bill.client.results import MfaState, Organization, SessionDetails
 from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.exceptions import BillError, BillSessionExpiredError
@@ -39,13 +39,13 @@ class V3:
         self._requester = requester
         self._credentials = credentials
 
-    def send(self, session: BillSession, request: BillRequest) -> Answer:
+    def send(self, session: BillSession, request: BillRequest, around: Around | None = None) -> Answer:
         """Make a call in a session."""
         self._requester.redactor.add([session.session_token])
         headers = self._credentials.headers(session.session_token, request.path)
         failure: BillError
         try:
-            return self._requester.v3(request, headers)
+            return self._requester.v3(request, headers, around)
         except BillSessionExpiredError as error:
             failure = self._credentials.session_refused(error, request)
             if failure is error:

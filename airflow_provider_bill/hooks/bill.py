@@ -38,6 +38,8 @@ class BillHook(BaseHook):
     :param require_trusted: use only a session that has passed MFA; calls that move money look for one by themselves
     :param timeout: seconds to wait for a connection and for an answer
     :param clock: gives the present moment in UTC; for tests
+    :param unprotected_writes: send writes also in a virtualenv, an external Python or a callback of a task, where
+        nothing keeps a retry from sending them again
     """
 
     conn_name_attr = "bill_conn_id"
@@ -54,6 +56,7 @@ class BillHook(BaseHook):
         require_trusted: bool = False,
         timeout: tuple[float, float] = (5.0, 60.0),
         clock: Clock | None = None,
+        unprotected_writes: bool = False,
     ) -> None:
         super().__init__()
         if store not in (None, "variable", "xcom", "memory"):
@@ -65,6 +68,7 @@ class BillHook(BaseHook):
         self.store = store
         self.require_trusted = require_trusted
         self.timeout = timeout
+        self.unprotected_writes = unprotected_writes
         self._clock = clock
         self._location: XComLocation | None = None
 
@@ -160,18 +164,33 @@ class BillHook(BaseHook):
         return self._shared.client.prepare(method, path, params=params, body=body)
 
     @airflow_errors()
-    def send(self, request: BillRequest) -> Any:
+    def send(self, request: BillRequest, *, idempotency_key: str | None = None) -> Any:
         """Make a prepared call and return the answer's JSON (v2: its ``response_data``).
 
+        In a task, a write is sent at most once under its idempotency key, however often the task runs again: a later
+        try returns the recorded answer.
+
         :param request: what :meth:`prepare` returned
+        :param idempotency_key: name of a write within its task, such as the id of what is paid; default: how many
+            writes of this try were answered, plus one
+        :raises BillOutcomeUnknownError: a write of this task was sent, and its outcome is unknown
+        :raises BillIdempotencyError: the key stands for another write already
         :raises BillError: what BILL refused, and what to do next
         """
         if self.require_trusted:
             self._shared.trust.acquire()
-        return self._shared.send(request).body
+        return self._shared.send(request, idempotency_key=idempotency_key).body
 
     @airflow_errors()
-    def request(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
         """Make one v3 call and return the answer's JSON.
 
         A read whose answer is lost is tried again; a write is not, and raises ``BillOutcomeUnknownError``.
@@ -182,21 +201,25 @@ class BillHook(BaseHook):
         :param path: such as ``/v3/vendors``
         :param params: query parameters
         :param json: body
+        :param idempotency_key: of a write; see :meth:`send`
         :raises BillError: what BILL refused, and what to do next
         """
-        return self.send(self._shared.client.prepare(method, path, params=params, body=json, dialect="v3"))
+        request = self._shared.client.prepare(method, path, params=params, body=json, dialect="v3")
+        return self.send(request, idempotency_key=idempotency_key)
 
     @airflow_errors()
-    def call(self, path: str, data: Mapping[str, Any] | None = None) -> Any:
+    def call(self, path: str, data: Mapping[str, Any] | None = None, *, idempotency_key: str | None = None) -> Any:
         """Make one v2 call and return its ``response_data``.
 
         .. seealso:: https://developer.bill.com/docs/api-response-format
 
         :param path: such as ``List/Vendor.json``
         :param data: arguments, sent as the form field ``data``
+        :param idempotency_key: of a write; see :meth:`send`
         :raises BillError: what BILL refused, and what to do next
         """
-        return self.send(self._shared.client.prepare("POST", path, body=data, dialect="v2"))
+        request = self._shared.client.prepare("POST", path, body=data, dialect="v2")
+        return self.send(request, idempotency_key=idempotency_key)
 
     def paginate(
         self, path: str, params: Mapping[str, Any] | None = None, *, page_size: int | None = None
@@ -211,6 +234,10 @@ class BillHook(BaseHook):
         from airflow_provider_bill.client.paging import v2_rows, v3_rows
 
         with airflow_errors():
+            if self.prepare("GET", path).is_write:
+                raise BillConfigurationError(
+                    f"{path} is a write, and only lists have pages", advice="make it with call()"
+                )
             size = {} if page_size is None else {"page_size": page_size}
             if is_v2(path):
                 yield from v2_rows(lambda page: self.call(path, page), params, **size)
@@ -263,6 +290,25 @@ class BillHook(BaseHook):
         """
         return self._shared.manager.sign_out(only_if_opened_by_this_run=only_if_opened_by_this_run)
 
+    @staticmethod
+    def settle_write(write_id: str, *, carried_out: bool, result: Any = None) -> None:
+        """Say how a write ended whose outcome is unknown, after a look in BILL; then clear its task.
+
+        Works where Airflow's Variables can be written, as in a task; the example DAG ``bill_settle_write`` does it from
+        a form.
+
+        :param write_id: the 16 characters that ``BillOutcomeUnknownError`` has named
+        :param carried_out: True: the task returns ``result`` and sends nothing; False: it sends the write again
+        :param result: what the task is to return, such as ``{"id": "stp..."}``
+        :raises BillConfigurationError: there can be no such write id
+        :raises BillStoreError: it could not be stored
+        """
+        from airflow_provider_bill.sessions.stores import VariableStore
+        from airflow_provider_bill.sessions.writes import settle
+
+        with airflow_errors():
+            settle(VariableStore(), write_id, carried_out=carried_out, result=result)
+
     def test_connection(self) -> tuple[bool, str]:
         """Sign in and out again, once; stores nothing and sends no text message.
 
@@ -292,7 +338,12 @@ class BillHook(BaseHook):
         from airflow_provider_bill.hooks.wiring import make_shared_session
 
         return make_shared_session(
-            self._client(), self.bill_conn_id, store=self.store, location=self._location, clock=self._clock
+            self._client(),
+            self.bill_conn_id,
+            store=self.store,
+            location=self._location,
+            clock=self._clock,
+            unprotected_writes=self.unprotected_writes,
         )
 
     def _client(self) -> BillClient:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from airflow import __version__ as airflow_version
@@ -14,9 +16,18 @@ from airflow_provider_bill.client.transport import Transport
 from airflow_provider_bill.exceptions import BillConfigurationError
 from airflow_provider_bill.hooks.connection import read_connection
 from airflow_provider_bill.sessions.identity import XComLocation
+from airflow_provider_bill.sessions.keys import writes_prefix
 from airflow_provider_bill.sessions.locks import LEASE_SECONDS, LeaseLock, ProcessLock
 from airflow_provider_bill.sessions.shared import SharedSession
-from airflow_provider_bill.sessions.stores import PROCESS_MEMORY, Store, VariableStore, XComStore
+from airflow_provider_bill.sessions.stores import (
+    PROCESS_MEMORY,
+    CertainVariableStore,
+    Store,
+    TaskStateStore,
+    VariableStore,
+    XComStore,
+)
+from airflow_provider_bill.sessions.writes import DurableWrites, RefusedWrites, TaskTry, Writes
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -25,7 +36,13 @@ log = logging.getLogger(__name__)
 
 
 def make_shared_session(
-    client: BillClient, conn_id: str, *, store: str | None, location: XComLocation | None, clock: Clock | None
+    client: BillClient,
+    conn_id: str,
+    *,
+    store: str | None,
+    location: XComLocation | None,
+    clock: Clock | None,
+    unprotected_writes: bool = False,
 ) -> SharedSession:
     """Return the shared session of a connection; reads and sends nothing.
 
@@ -34,6 +51,7 @@ def make_shared_session(
     :param store: ``variable``, ``xcom``, ``memory``; None for ``variable`` in a task, else ``memory``
     :param location: the login task whose XCom holds the session; None for this task
     :param clock: gives the present moment in UTC; None for the real one
+    :param unprotected_writes: send writes also where nothing keeps a retry from sending them again
     :raises BillConfigurationError: the XCom store outside a task, and no login task is named
     """
     this_task = _this_task()
@@ -54,6 +72,7 @@ def make_shared_session(
         store=notes if location is None else XComStore(location),
         notes=notes,
         lock=ProcessLock() if store == "memory" else LeaseLock(notes, lease_seconds=lease_seconds),
+        writes=_writes(this_task, clock or utc_now, unprotected=unprotected_writes),
         location=location,
         clock=clock or utc_now,
         signed_in_by=None
@@ -61,6 +80,28 @@ def make_shared_session(
         else {k: str(vars(this_task)[k]) for k in ("dag_id", "run_id", "task_id")},
         on_secret=mask_secret,
     )
+
+
+def _writes(this_task: XComLocation | None, clock: Clock, *, unprotected: bool) -> Writes | None:
+    """Return what sends the writes of this task; None where no task is running."""
+    if this_task is None:
+        # Airflow names its task to every process that the task starts.
+        return RefusedWrites() if "AIRFLOW_CTX_DAG_ID" in os.environ and not unprotected else None
+    context = get_current_context()
+    accessor = context.get("task_state_store")
+    where = (this_task.dag_id, this_task.run_id, this_task.task_id, this_task.map_index)
+    task_try = _task_try(*where, context["ti"].try_number)
+    variables = CertainVariableStore()
+    if accessor is None or conf.getboolean("state_store", "clear_on_success", fallback=False):
+        # Before Airflow 3.3, or where the state store forgets a task that has succeeded.
+        return DurableWrites(variables, writes_prefix(*where), settlements=variables, task_try=task_try, clock=clock)
+    return DurableWrites(TaskStateStore(accessor), "bill_write", settlements=variables, task_try=task_try, clock=clock)
+
+
+@functools.lru_cache(maxsize=64)
+def _task_try(dag_id: str, run_id: str, task_id: str, map_index: int, try_number: int) -> TaskTry:
+    """Return one object for all hooks of a try."""
+    return TaskTry()
 
 
 def make_client(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bill.client.paths import is_read, is_v2
+from airflow_provider_bill.client.paths import is_v2
 from airflow_provider_bill.exceptions import BillConfigurationError
 from airflow_provider_bill.hooks.errors import operator_errors
 from airflow_provider_bill.operators.base import BillOperator
-from airflow_provider_bill.version_compat import AIRFLOW_V_3_3_PLUS
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -185,8 +184,7 @@ class BillLogoutOperator(_SessionOperator):
 class BillApiOperator(_SessionOperator):
     """Make one call of BILL, or read a whole list, and return the result.
 
-    A write is sent at most once: Airflow 3.3 remembers across retries that it was sent (``write_once.py`` tells how);
-    on older Airflow an operator that writes gets ``retries=0`` unless you give ``retries`` yourself.
+    A write is sent at most once, also if the task is mapped, retried or cleared: then the recorded answer is returned.
 
     .. seealso:: https://developer.bill.com/reference/api-reference-overview
 
@@ -197,6 +195,8 @@ class BillApiOperator(_SessionOperator):
     :param paginate: go through all pages and return all rows
     :param page_size: rows a page; default and most: 100 in v3, 999 in v2
     :param require_trusted: use only a session that has passed MFA; calls that move money look for one by themselves
+    :param idempotency_key: name of the write within its task; only needed if what is sent may change when the task is
+        cleared
     :param response_filter: makes the result out of BILL's answer, such as ``lambda rows: len(rows)``
     :param session: handle of the login task; without it, the shared session of the connection
     :param bill_conn_id: Airflow connection of type ``bill``; only needed without ``session``
@@ -211,6 +211,7 @@ class BillApiOperator(_SessionOperator):
         "method",
         "query",
         "data",
+        "idempotency_key",
     )
     template_fields_renderers = {"query": "json", "data": "json", "session": "json"}
     ui_color = "#e8eef4"
@@ -224,12 +225,10 @@ class BillApiOperator(_SessionOperator):
         data: Any = None,
         paginate: bool = False,
         page_size: int | None = None,
+        idempotency_key: str | None = None,
         response_filter: Callable[[Any], Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        if not AIRFLOW_V_3_3_PLUS and not is_read(endpoint, method):
-            # Without a task state store nothing outlives a retry, so there must be none.
-            kwargs.setdefault("retries", 0)
         super().__init__(**kwargs)
         self.endpoint = endpoint
         self.method = method
@@ -237,23 +236,27 @@ class BillApiOperator(_SessionOperator):
         self.data = data
         self.paginate = paginate
         self.page_size = page_size
+        self.idempotency_key = idempotency_key
         self.response_filter = response_filter
 
     @operator_errors()
     def execute(self, context: Context) -> Any:
         """Make the call."""
-        from airflow_provider_bill.operators.write_once import write_once
-
         hook = self._hook()
         if self.paginate:
-            arguments = self.data if is_v2(self.endpoint) else self.query
-            return self._filtered(list(hook.paginate(self.endpoint, arguments, page_size=self.page_size)))
+            return self._filtered(list(self._rows(hook)))
         request = hook.prepare(self.method, self.endpoint, params=self.query, body=self.data)
-        notes = context.get("task_state_store") if request.is_write else None
-        if notes is None:
-            return self._filtered(hook.send(request))
-        hook.session()  # A sign-in that fails leaves no note behind.
-        return self._filtered(write_once(notes, request.label, lambda: hook.send(request)))
+        return self._filtered(hook.send(request, idempotency_key=self.idempotency_key))
+
+    def _rows(self, hook: BillHook) -> Iterator[Any]:
+        if is_v2(self.endpoint):
+            return hook.paginate(self.endpoint, self.data, page_size=self.page_size)
+        if self.data is not None or self.method.upper() != "GET":
+            raise BillConfigurationError(
+                f"paginate is set, and {self.method} {self.endpoint} is no plain list",
+                advice="leave paginate out, or use method GET, with query in place of data",
+            )
+        return hook.paginate(self.endpoint, self.query, page_size=self.page_size)
 
     def _filtered(self, result: Any) -> Any:
         return result if self.response_filter is None else self.response_filter(result)

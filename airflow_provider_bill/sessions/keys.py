@@ -6,6 +6,7 @@ Airflow masks the value of a Variable whose name holds the word ``token``.
 from __future__ import annotations
 
 import hashlib
+import json
 
 from airflow_provider_bill.sessions.identity import Identity, XComLocation
 
@@ -61,6 +62,17 @@ def challenge_key(identity: Identity) -> str:
 def challenge_lease_key(identity: Identity) -> str:
     """Return the key of the lease for sending a code."""
     return f"{challenge_key(identity)}__lease"
+
+
+def writes_prefix(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+    """Return how the keys of a task instance's writes begin; a digest, as ids are longer than a key may be."""
+    digest = hashlib.sha256(json.dumps([dag_id, run_id, task_id, map_index]).encode()).hexdigest()[:32]
+    return f"bill_write__{digest}"
+
+
+def settlement_key(write_id: str) -> str:
+    """Return the key under which a person says how an unknown write ended."""
+    return f"bill_write_settled__{write_id}"
 
 
 def _organization(identity: Identity) -> str:

@@ -11,6 +11,7 @@ from pendulum import DateTime
 from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.request import BillRequest
+from airflow_provider_bill.client.requester import Around
 from airflow_provider_bill.client.session import BillSession, Clock, utc_now
 from airflow_provider_bill.exceptions import BillMfaRequiredError
 from airflow_provider_bill.sessions.devices import Devices
@@ -21,6 +22,7 @@ from airflow_provider_bill.sessions.locks import Lock
 from airflow_provider_bill.sessions.manager import SessionManager
 from airflow_provider_bill.sessions.stores import Store
 from airflow_provider_bill.sessions.trust import Trust
+from airflow_provider_bill.sessions.writes import Writes
 
 if TYPE_CHECKING:
     from airflow_provider_bill.sessions.mfa import Mfa
@@ -46,6 +48,7 @@ class SharedSession:
     :param notes: where the remembered device lives and what all sign-ins must see; it outlives a DAG run. By default
         the store
     :param lock: lets one caller at a time sign in or send a text; it covers all who see the notes
+    :param writes: sends the writes of a task durably; None where no task is running
     :param location: of the session, in the XCom store
     :param clock: gives the present moment in UTC
     :param signed_in_by: dag, run and task, noted in a session that is opened here
@@ -60,6 +63,7 @@ class SharedSession:
         store: Store,
         notes: Store | None = None,
         lock: Lock,
+        writes: Writes | None = None,
         location: XComLocation | None = None,
         clock: Clock = utc_now,
         signed_in_by: Mapping[str, str] | None = None,
@@ -71,6 +75,7 @@ class SharedSession:
         self._notes = notes or store
         self._lock = lock
         self._location = location
+        self._writes = writes
         self.manager = SessionManager(
             client,
             store,
@@ -90,12 +95,19 @@ class SharedSession:
 
         return Mfa(self.manager, self._notes, self._lock)
 
-    def send(self, request: BillRequest) -> Answer:
-        """Make a call, trusted if it needs to be.
+    def send(self, request: BillRequest, *, idempotency_key: str | None = None) -> Answer:
+        """Make a call, trusted if it needs to be; a write of a task at most once.
 
+        :param idempotency_key: name of a write within its task; None for the next number
         :raises BillError: whatever BILL refuses; a second refusal of the session is final
         """
-        return self.run(lambda session: self.client.send(session, request), trusted=request.needs_trust)
+
+        def send(around: Around | None) -> Answer:
+            return self.run(lambda live: self.client.send(live, request, around=around), trusted=request.needs_trust)
+
+        if self._writes is None or not request.is_write:
+            return send(None)
+        return self._writes.send(request, self.manager.identity, idempotency_key, send)
 
     def run(self, call: Callable[[BillSession], A], *, trusted: bool = False) -> A:
         """Make one call with a live session; renew the session or its trust once if BILL refuses for that.

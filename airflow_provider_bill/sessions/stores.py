@@ -9,11 +9,15 @@ from __future__ import annotations
 import logging
 import random
 import time
+import uuid
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_bill.exceptions import BillStoreError
 from airflow_provider_bill.sessions.identity import XComLocation
+
+if TYPE_CHECKING:
+    from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 
 log = logging.getLogger(__name__)
 
@@ -178,6 +182,65 @@ class XComStore:
     def delete(self, key: str) -> None:
         """Empty it: Airflow 2 cannot delete a single XCom by its key."""
         self.write(key, "")
+
+
+class CertainVariableStore(VariableStore):
+    """Variables whose miss is certain also before Airflow 3.3, at the price of a write: for what must not be lost.
+
+    A Variable that is known to be there is read before and after the missing one.
+    """
+
+    def _confirmed(self, key: str) -> str | None:
+        from airflow_provider_bill.version_compat import AIRFLOW_V_3_3_PLUS
+
+        if AIRFLOW_V_3_3_PLUS:
+            return super()._confirmed(key)
+        nonce = uuid.uuid4().hex
+        probe = f"bill_write_probe__{nonce}"
+        self.write(probe, nonce)
+        try:
+            before, value, after = _variable(probe), _variable(key), _variable(probe)
+        finally:
+            self.delete(probe)
+        if value is None and not before == after == nonce:
+            raise BillStoreError(f"whether there is a record {key!r} could not be found out", advice=_ADVICE)
+        return value
+
+
+class TaskStateStore:
+    """Keeps texts in Airflow's task state store (3.3): of one task instance, and longer than its tries.
+
+    :param accessor: ``context["task_state_store"]``
+    """
+
+    name = "task_state"
+
+    def __init__(self, accessor: TaskStateStoreAccessor) -> None:
+        self._accessor = accessor
+
+    def read(self, key: str) -> str | None:
+        """Return the text, or None."""
+        try:
+            value = self._accessor.get(key)
+        except Exception as error:
+            raise _failed("read", key, error) from None
+        return value if isinstance(value, str) else None
+
+    def write(self, key: str, text: str) -> None:
+        """Keep the text."""
+        from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]  # its stubs lag behind
+
+        try:
+            self._accessor.set(key, text, retention=NEVER_EXPIRE)
+        except Exception as error:
+            raise _failed("written", key, error) from None
+
+    def delete(self, key: str) -> None:
+        """Forget the text."""
+        try:
+            self._accessor.delete(key)
+        except Exception as error:
+            raise _failed("deleted", key, error) from None
 
 
 def _variable(key: str) -> str | None:

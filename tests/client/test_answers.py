@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_bill.client.answers import QUOTED_LENGTH, read_v2, read_v3
 from airflow_provider_bill.client.codes import CODES
-from airflow_provider_bill.client.request import Purpose, v3_request
+from airflow_provider_bill.client.request import Purpose, prepare, v3_request
 from airflow_provider_bill.client.transport import HttpResponse
 from airflow_provider_bill.exceptions import (
     BillApiError,
@@ -208,10 +208,31 @@ def test_bills_words_are_shortened_and_put_on_one_line():
 
 @pytest.mark.parametrize("body", ["", "  "])
 def test_an_empty_answer_is_fine_where_nothing_is_asked_for(body):
-    for purpose in (WRITE, STEP):
-        assert read_v3(reply(200, body, purpose), plain).body is None
+    assert read_v3(reply(200, body, STEP), plain).body is None
     assert read_v3(reply(204, "", READ), plain).body is None
     assert type(refusal(200, body, READ)) is BillUnavailableError
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "documented"),
+    [
+        ("DELETE", "/v3/vendors/0091/bank-account", True),
+        ("POST", "/v3/invoices/00e1/email", True),
+        ("POST", "/v3/network/invitation/vendor/0091", True),
+        ("POST", "/v3/payments", False),
+        ("POST", "/v3/payments/bulk", False),
+        ("POST", "/v3/invoices", False),
+        ("PUT", "/v3/vendors/0091", False),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 204])
+def test_an_empty_answer_to_a_write_is_one_only_where_bill_documents_it(status, method, path, documented):
+    response = HttpResponse(prepare(method, path), status, b"", START)
+    if documented:
+        assert read_v3(response, plain).body is None
+        return
+    with pytest.raises(BillOutcomeUnknownError, match="empty body"):
+        read_v3(response, plain)
 
 
 @pytest.mark.parametrize("body", [HTML, '{"results":[{"id":"0090', "[" * 100000, b"\xff\xfe\x00"])

@@ -140,7 +140,7 @@ def test_a_refusal_that_cannot_be_noted_is_no_error(make_shared, caplog):
 
     devices = make_shared(notes=Broken()).manager.devices
     devices.refuse(GIVEN)
-    assert "could not be noted" in caplog.text
+    assert "could not be stored" in caplog.text
 
 
 @pytest.mark.parametrize(

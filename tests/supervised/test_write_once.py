@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 
 import pytest
@@ -11,6 +12,14 @@ from dev.processes import wait_until
 
 DAG_ID, TASK_ID = "write_killed", "add_vendor"
 PATH = "/connect/v3/vendors"
+
+
+def settle(airflow, run_id: str, outcome: str, bill_id: str = "") -> None:
+    """Fill in the form of the example DAG."""
+    log = airflow.task_log(DAG_ID, run_id, TASK_ID, 2)
+    (write_id,) = set(re.findall(r"\(write ([0-9a-f]{16})\)", log))
+    conf = {"write_id": write_id, "outcome": outcome, "bill_id": bill_id}
+    assert airflow.run("bill_settle_write", conf=conf)[1] == "success"
 
 
 @pytest.fixture
@@ -31,16 +40,23 @@ def test_a_write_is_not_sent_again_after_its_worker_was_killed(killed_run, airfl
     # The second try finds the note, and its error is not retried a second time.
     assert (task["state"], task["try_number"]) == ("failed", 2)
     log = airflow.task_log(DAG_ID, killed_run, TASK_ID, 2)
-    assert "its outcome was not heard" in log
-    assert "bill_write" in log
+    assert "its outcome is unknown" in log
+    assert "bill_settle_write" in log
 
 
 def test_a_person_who_has_looked_can_have_it_sent_again(killed_run, airflow, bill):
-    run = f"dags/{DAG_ID}/dagRuns/{killed_run}"
-    airflow.rest("DELETE", f"{run}/taskInstances/{TASK_ID}/state-store/bill_write")
+    settle(airflow, killed_run, "not carried out")
     airflow.rest("POST", f"dags/{DAG_ID}/clearTaskInstances", {"dag_run_id": killed_run, "dry_run": False})
     assert airflow.wait(DAG_ID, killed_run) == "success"
     assert bill.stats()["writes"] == 2
+
+
+def test_a_person_who_has_looked_can_say_what_was_made(killed_run, airflow, bill):
+    settle(airflow, killed_run, "carried out", bill_id="00901MADE00000000000")
+    airflow.rest("POST", f"dags/{DAG_ID}/clearTaskInstances", {"dag_run_id": killed_run, "dry_run": False})
+    assert airflow.wait(DAG_ID, killed_run) == "success"
+    assert airflow.xcom(DAG_ID, killed_run, TASK_ID) == {"id": "00901MADE00000000000"}
+    assert bill.stats()["writes"] == 1
 
 
 def test_a_write_that_was_answered_is_not_sent_again_when_the_task_is_cleared(airflow, bill):

@@ -1,0 +1,345 @@
+"""Durable writes: what a task writes at BILL is sent at most once, however often Airflow runs the task again.
+
+A worker can die between sending a payment and hearing that it was made, and BILL takes no idempotency key for it. So
+the intent is stored before each sending, and the outcome after it, under an idempotency key and with a digest of what
+was sent (the terms are Stripe's). Per task instance at most one write is open: sent, and its outcome not known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from airflow_provider_bill.client.answers import Answer
+from airflow_provider_bill.client.request import BillRequest
+from airflow_provider_bill.client.requester import Around
+from airflow_provider_bill.client.session import Clock, utc_now
+from airflow_provider_bill.exceptions import (
+    BillConfigurationError,
+    BillError,
+    BillIdempotencyError,
+    BillOutcomeUnknownError,
+    BillStoreError,
+)
+from airflow_provider_bill.sessions.identity import Identity
+from airflow_provider_bill.sessions.keys import settlement_key
+from airflow_provider_bill.sessions.stores import Store
+from airflow_provider_bill.sessions.times import from_text
+
+log = logging.getLogger(__name__)
+
+#: Seconds for which storing an outcome is tried: longer than a restart of Airflow's API server.
+PERSISTENCE_SECONDS = 180.0
+#: Seconds between two of these attempts, at first and at most.
+PAUSE_SECONDS = (0.5, 10.0)
+
+
+class Writes(Protocol):
+    """Sends writes."""
+
+    def send(
+        self, request: BillRequest, identity: Identity, key: str | None, send: Callable[[Around | None], Answer]
+    ) -> Answer:
+        """Send a write, or return the recorded answer of an earlier try.
+
+        :param request: the write
+        :param identity: what the session belongs to
+        :param key: idempotency key; None for the next number of this try
+        :param send: sends it; to be given what is to be done around each single sending
+        """
+
+
+@dataclass
+class TaskTry:
+    """One try of a task instance; shared by all hooks of its process.
+
+    :param answered: how many numbered writes were answered, now or in an earlier try
+    :param unstored: what could not be stored, though it is true; done before anything more is written
+    :param lock: held while a write is sent, as only one may be open
+    """
+
+    answered: int = 0
+    unstored: list[Callable[[], None]] = field(default_factory=list, repr=False)
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+
+class DurableWrites:
+    """Stores intent and outcome of each write of a task instance.
+
+    :param store: outlives the tries of the task, and its success; a read of it that fails raises
+    :param prefix: how the keys in the store begin; names the task instance, if the store does not
+    :param settlements: where a person says how an unknown write ended
+    :param task_try: of this try
+    :param clock: gives the present moment in UTC
+    :param sleep: waits for so many seconds
+    :param monotonic: a steady clock in seconds
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        prefix: str,
+        *,
+        settlements: Store,
+        task_try: TaskTry,
+        clock: Clock = utc_now,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._open_key = f"{prefix}__open"
+        self._settlements = settlements
+        self._try = task_try
+        self._clock = clock
+        self._sleep = sleep
+        self._monotonic = monotonic
+
+    def send(
+        self, request: BillRequest, identity: Identity, key: str | None, send: Callable[[Around | None], Answer]
+    ) -> Answer:
+        """Send a write, or return the recorded answer of an earlier try.
+
+        :raises BillIdempotencyError: the key stands for another write already; nothing is sent
+        :raises BillOutcomeUnknownError: a write of this task was sent and its outcome is not known
+        :raises BillStoreError: the intent cannot be stored; nothing is sent
+        """
+        digest = digest_of(request, identity)
+        with self._try.lock:
+            while self._try.unstored:
+                self._try.unstored[0]()
+                del self._try.unstored[0]
+            # A refused write takes no number: the next try may not be refused, and then the numbers would shift.
+            name = str(self._try.answered + 1) if key is None else key
+            answer = self._recorded(request, name, digest)
+            if answer is None:
+                self._close_settled()
+                # What a person has settled as carried out is an answer too.
+                answer = self._recorded(request, name, digest)
+            if answer is None:
+                answer = send(lambda once: self._attempt(request, name, digest, once))
+                self._record(request, name, digest, answer)
+            if key is None:
+                self._try.answered += 1
+            return answer
+
+    def _recorded(self, request: BillRequest, key: str, digest: str) -> Answer | None:
+        outcome = _read(self._store, self._outcome_key(key))
+        if outcome is None:
+            return None
+        if outcome["digest"] != digest:
+            raise BillIdempotencyError(
+                f"this task has written {outcome['call']} ({outcome['digest'][:8]}) at {outcome['at']} under the "
+                f"idempotency key {key!r}, and would now write something else under it: {request.label} ({digest[:8]})",
+                advice="nothing was sent; start a new DAG run for it, and give each write of a task an idempotency_key "
+                "of its own, such as the id of what is paid",
+            )
+        log.warning("BILL answered %s at %s, in an earlier try; it is not sent again.", outcome["call"], outcome["at"])
+        return Answer(request, outcome["status"], outcome["result"], from_text(outcome["at"]))
+
+    def _close_settled(self) -> None:
+        """Close the open write, if its outcome is known by now; raise if it is not."""
+        intent = _read(self._store, self._open_key)
+        if intent is None:
+            return
+        if _read(self._store, self._outcome_key(intent["key"])) is None:
+            settlement = _read(self._settlements, settlement_key(intent["id"]))
+            if settlement is None:
+                raise _unknown(intent)
+            if settlement["carried_out"]:
+                outcome = {**intent, "state": "answered", "status": 200, "result": settlement["result"]}
+                self._store.write(self._outcome_key(intent["key"]), json.dumps(outcome))
+        self._store.delete(self._open_key)
+        self._delete_settlement(intent["id"])
+
+    def _delete_settlement(self, write_id: str) -> None:
+        try:
+            self._settlements.delete(settlement_key(write_id))
+        except BillStoreError as error:
+            # It names one sending and can never stand for another.
+            log.warning("The settlement of write %s could not be removed: %s", write_id, error)
+
+    def _attempt(self, request: BillRequest, key: str, digest: str, once: Callable[[], Answer]) -> Answer:
+        """Send once, with the intent stored for just as long as the outcome is open."""
+        intent = {
+            "v": 1,
+            "id": uuid.uuid4().hex[:16],
+            "state": "sent",
+            "key": key,
+            "digest": digest,
+            "call": request.label,
+            "at": self._clock().isoformat(),
+        }
+        self._store.write(self._open_key, json.dumps(intent))
+        if _read(self._store, self._open_key) != intent:
+            raise _other_process(request)
+        if _read(self._store, self._outcome_key(key)) is not None:
+            # Between our first look and our intent another process, taken for dead, has sent it.
+            self._store.delete(self._open_key)
+            raise _other_process(request)
+        try:
+            return once()
+        except BillOutcomeUnknownError as error:
+            raise _unknown(intent, error) from None
+        except BillError:
+            # Refused, or never sent: nothing was carried out.
+            self._persist(lambda: self._store.delete(self._open_key), f"that {request.label} was refused")
+            raise
+
+    def _record(self, request: BillRequest, key: str, digest: str, answer: Answer) -> None:
+        # First of all: whatever happens now, the id of what was made stands in the log.
+        log.info("BILL carried out %s%s", request.label, _ids(answer.body))
+        outcome = {
+            "v": 1,
+            "state": "answered",
+            "key": key,
+            "digest": digest,
+            "call": request.label,
+            "at": answer.sent_at.isoformat(),
+            "status": answer.status,
+            "result": answer.body,
+        }
+        text = json.dumps(outcome)
+
+        def store() -> None:
+            self._store.write(self._outcome_key(key), text)
+            self._store.delete(self._open_key)
+
+        self._persist(store, f"the answer to {request.label}")
+
+    def _persist(self, store: Callable[[], None], what: str) -> None:
+        """Store something that is true already, for as long as that makes sense."""
+        until, pause = self._monotonic() + PERSISTENCE_SECONDS, PAUSE_SECONDS[0]
+        while True:
+            try:
+                store()
+            except BillStoreError as error:
+                if self._monotonic() >= until:
+                    log.warning(
+                        "Not stored: %s (%s). If this task runs again, it asks how the write ended.", what, error
+                    )
+                    self._try.unstored.append(store)
+                    return
+                self._sleep(pause)
+                pause = min(2 * pause, PAUSE_SECONDS[1])
+            else:
+                return
+
+    def _outcome_key(self, key: str) -> str:
+        return f"{self._prefix}__{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+class RefusedWrites:
+    """Refuses all writes: a task is running, and from here nothing can be reached that outlives its try."""
+
+    def send(
+        self, request: BillRequest, identity: Identity, key: str | None, send: Callable[[Around | None], Answer]
+    ) -> Answer:
+        """Refuse a write.
+
+        :raises BillConfigurationError: always
+        """
+        raise BillConfigurationError(
+            f"{request.label} is a write, and from here (a virtualenv, an external Python, a callback) nothing can be "
+            "reached that keeps a retry from sending it again",
+            advice="nothing was sent; make the call in an ordinary task, or, if it may be sent twice, pass "
+            "unprotected_writes=True to BillHook",
+        )
+
+
+def digest_of(request: BillRequest, identity: Identity) -> str:
+    """Return a digest of where, for whom and what a request writes.
+
+    :raises BillConfigurationError: its body or parameters cannot be sent
+    """
+    parts = [
+        identity.environment,
+        identity.organization_id,
+        request.method,
+        request.path,
+        dict(request.params or {}),
+        request.body,
+    ]
+    try:
+        text = json.dumps(parts, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        failure = type(error).__name__
+    else:
+        return hashlib.sha256(text.encode()).hexdigest()
+    raise BillConfigurationError(
+        f"json or params of {request.label} cannot be sent ({failure})",
+        advice="json takes finite numbers, texts, lists and objects; params take plain values",
+    )
+
+
+def settle(settlements: Store, write_id: str, *, carried_out: bool, result: Any = None) -> None:
+    """Say how a write ended whose outcome is unknown.
+
+    :param settlements: where the task will look
+    :param write_id: what the error has named
+    :param carried_out: True: the task returns ``result`` and sends nothing; False: it sends the write again
+    :param result: what the task is to return, such as ``{"id": "stp..."}``
+    :raises BillConfigurationError: there can be no such write id
+    :raises BillStoreError: it could not be stored
+    """
+    if len(write_id) != 16 or not set(write_id) <= set("0123456789abcdef"):
+        raise BillConfigurationError(
+            f"{write_id[:40]!r} is not the id of a write", advice="copy the 16 characters that the error has named"
+        )
+    settlements.write(
+        settlement_key(write_id),
+        json.dumps({"v": 1, "carried_out": carried_out, "result": result if carried_out else None}),
+    )
+
+
+def _read(store: Store, key: str) -> dict[str, Any] | None:
+    """Return a stored document.
+
+    :raises BillStoreError: it cannot be read; what cannot be understood is never taken for nothing
+    """
+    text = store.read(key)
+    if not text:
+        return None
+    try:
+        document = json.loads(text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or document.get("v") != 1:
+        raise BillStoreError(
+            f"the entry {key!r} about a write is not readable",
+            advice="look in BILL whether the write was carried out; delete the entry only if it was not",
+        )
+    return document
+
+
+def _other_process(request: BillRequest) -> BillStoreError:
+    return BillStoreError(
+        f"the intent to send {request.label} was stored, and then another one was found in its place",
+        advice="nothing was sent; another process runs this task too, or Airflow loses what is stored: run it again",
+    )
+
+
+def _unknown(intent: Mapping[str, Any], error: BillOutcomeUnknownError | None = None) -> BillOutcomeUnknownError:
+    said = f"{str(error).partition(';')[0]}; " if error is not None else ""
+    return BillOutcomeUnknownError(
+        f"{said}{intent['call']} was sent at {intent['at']} and its outcome is unknown (write {intent['id']})",
+        advice="this task writes nothing more until it is settled: look in BILL whether it was carried out, then run "
+        f"BillHook.settle_write({intent['id']!r}, carried_out=True or False), as the example DAG bill_settle_write "
+        "does, and clear the task",
+        code=error.code if error is not None else None,
+        status=error.status if error is not None else None,
+    )
+
+
+def _ids(body: Any) -> str:
+    """Return the ids in an answer, for the log."""
+    rows = body if isinstance(body, list) else [body]
+    found = [str(row["id"]) for row in rows if isinstance(row, dict) and row.get("id")]
+    return f": {', '.join(found[:100])}" if found else "."
