@@ -20,7 +20,7 @@ BENCHMARKS = {
 
 
 def main() -> int:
-    """Run, print what came out, and write the results; 1 if a target was missed."""
+    """Run the benchmarks, print and write their results; return 1 if a target was missed."""
     interrupt_on_sigterm()
     numbers = sorted({int(argument) for argument in sys.argv[1:]}) or list(BENCHMARKS)
     if unknown := [number for number in numbers if number not in BENCHMARKS]:

@@ -91,7 +91,7 @@ def measure() -> dict[str, list[float | None]]:
 
 
 def _forked(name: str) -> float | None:
-    """Give the milliseconds of an import that this process itself never makes; None if there is no such module."""
+    """Return the milliseconds of an import made in a child process; None if there is no such module."""
     reader, writer = os.pipe()
     child = os.fork()
     if not child:

@@ -17,11 +17,11 @@ COLOURS = ("#2f7d4f", "#c0504d", "#4f6d9f", "#b58a2f", "#7a5a95")
 
 @dataclass(frozen=True)
 class Target:
-    """What was aimed at, and what came out.
+    """What was wanted, and what was measured.
 
     :param wanted: in words
     :param measured: in words
-    :param met: whether the second fulfils the first
+    :param met: whether the measured is as wanted
     """
 
     wanted: str
@@ -37,7 +37,7 @@ class Result:
     :param title: one line
     :param columns: of the table
     :param rows: of the table
-    :param targets: aimed at
+    :param targets: what was wanted, and what was measured
     :param method: how it was measured, in a few sentences
     """
 
@@ -64,7 +64,7 @@ class Result:
         (RESULTS / f"{self.name}.md").write_text("\n".join(lines) + "\n")
 
     def summary(self) -> str:
-        """Give the targets as lines for the terminal."""
+        """Return the targets as lines for the terminal."""
         return "\n".join(f"  {'met   ' if t.met else 'MISSED'} {t.wanted}: {t.measured}" for t in self.targets)
 
 
@@ -94,7 +94,7 @@ def plot(name: str, title: str, *, panels: int = 1) -> Iterator[list[Any]]:
 
 
 def machine() -> str:
-    """Say what this was measured on, without naming the machine."""
+    """Return what this was measured on, without the name of the machine."""
     import os
     from importlib.metadata import version
 

@@ -16,7 +16,7 @@ WANTED = 0.95
 
 
 def run() -> Result:
-    """Let the two take turns, so that both see the same machine."""
+    """Measure both in turn, so that a busy machine slows both alike."""
     with SandboxProcess() as bill:
         bill.settings(calls_per_hour=10_000_000)
         env = {"AIRFLOW_CONN_BILL_DEFAULT": json.dumps(bill.connections["v3"])}

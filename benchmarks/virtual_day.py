@@ -42,10 +42,10 @@ PLANS = (
 
 
 def run() -> Result:
-    """Live through a day for each plan, with and without warm-up."""
+    """Run a day of each plan, with and without warm-up."""
     with SandboxProcess() as bill:
         env = {"AIRFLOW_CONN_BILL_DEFAULT": json.dumps(bill.connections["v3"])}
-        days = in_airflow("benchmarks.virtual_day:live", env=env, url=bill.url)
+        days = in_airflow("benchmarks.virtual_day:run_days", env=env, url=bill.url)
     rows = [
         (
             day["plan"],
@@ -88,12 +88,12 @@ def run() -> Result:
     )
 
 
-def live(url: str) -> list[dict[str, Any]]:
-    """Live through all days; in a process that has an Airflow."""
-    return [_day(url, plan, warm_up) for plan in PLANS for warm_up in (False, True)]
+def run_days(url: str) -> list[dict[str, Any]]:
+    """Run all days; in a process that has an Airflow."""
+    return [_run_day(url, plan, warm_up) for plan in PLANS for warm_up in (False, True)]
 
 
-def _day(url: str, plan: Plan, warm_up: bool) -> dict[str, Any]:
+def _run_day(url: str, plan: Plan, warm_up: bool) -> dict[str, Any]:
     from airflow_provider_bill.hooks import wiring
     from airflow_provider_bill.hooks.bill import BillHook
     from airflow_provider_bill.sessions.stores import MemoryStore
@@ -108,7 +108,7 @@ def _day(url: str, plan: Plan, warm_up: bool) -> dict[str, Any]:
     bill = LocalBill(url)
     bill.reset()
     store = CountingStore()
-    wiring.PROCESS_MEMORY = store  # type: ignore[attr-defined]  # where hooks outside a task keep theirs
+    wiring.PROCESS_MEMORY = store  # type: ignore[attr-defined]  # where hooks outside a task keep their records
     clock = ManualClock(bill, START.start_of("day").add(hours=12))
     tasks = 0
     for minute in range(MINUTES):

@@ -114,7 +114,7 @@ class _Airflow2:
 
     @staticmethod
     def authenticate(http: requests.Session, url: str) -> None:
-        """Nothing to do: the public role is admin."""
+        """Do nothing: the public role is admin."""
 
     @staticmethod
     def new_run(conf: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,7 +126,7 @@ class _Airflow2:
 
 
 def airflow_version() -> tuple[int, int]:
-    """Major and minor version of the installed Airflow, read without importing it."""
+    """Return major and minor version of the installed Airflow, read without importing it."""
     major, minor = importlib.metadata.version("apache-airflow").split(".")[:2]
     return int(major), int(minor)
 
@@ -266,11 +266,11 @@ class AirflowHarness:
         return str(run["dag_run_id"])
 
     def run_state(self, dag_id: str, run_id: str) -> str:
-        """State of a run."""
+        """Return the state of a run."""
         return str(self.rest("GET", self._run_path(dag_id, run_id))["state"])
 
     def wait(self, dag_id: str, run_id: str, timeout: float = 180, on_change: OnChange | None = None) -> str:
-        """Wait until the run has ended and return its state; `on_change` hears of every task's new state."""
+        """Wait until the run has ended and return its state; call `on_change` at every task's new state."""
         seen: dict[TaskKey, tuple[str, int]] = {}
 
         def report() -> None:
@@ -305,14 +305,13 @@ class AirflowHarness:
         return run_id, self.wait(dag_id, run_id, timeout, on_change)
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Every task instance of a run, mapped ones included."""
+        """Return every task instance of a run, mapped ones included."""
         return self.rest_all(f"{self._run_path(dag_id, run_id)}/taskInstances", "task_instances")
 
     def scheduler_knows(self, task: Mapping[str, Any]) -> bool:
-        """Whether the scheduler knows that the last process of a waiting task has ended.
+        """Tell whether the scheduler knows that the last process of a waiting task has ended.
 
-        A task that goes on within that fraction of a second, quicker than for any person or clock, is taken for
-        killed.
+        A task that goes on before the scheduler knows, which only a test is quick enough to cause, counts as killed.
 
         :param task: the task instance as the REST API gives it
         """
@@ -328,29 +327,29 @@ class AirflowHarness:
         return 0 < len(started) <= len(heard)
 
     def task_state(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str | None:
-        """State of one task instance."""
+        """Return the state of one task instance."""
         state: str | None = self._task(dag_id, run_id, task_id, map_index)["state"]
         return state
 
     def rendered_fields(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> dict[str, Any]:
-        """The template fields of a task instance as Airflow stored them."""
+        """Return the template fields of a task instance as Airflow stored them."""
         return dict(self._task(dag_id, run_id, task_id, map_index)["rendered_fields"])
 
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
-        """The log of one try of one task, as the web page would show it."""
+        """Return the log of one try of one task, as the web page would show it."""
         path = f"{self._run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/logs/{try_number}"
         answer = self.rest("GET", path, params={"map_index": map_index, "full_content": "true"})
         return self._dialect.log_text(answer)
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
-        """Value of one XCom."""
+        """Return the value of one XCom."""
         entry = f"{quote(task_id)}/xcomEntries/{quote(key, safe='')}"
         path = f"{self._run_path(dag_id, run_id)}/taskInstances/{entry}"
         params = {"map_index": map_index, "deserialize": "false", "stringify": "false"}
         return self.rest("GET", path, params=params)["value"]
 
     def xcoms(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Every XCom of a run: `task_id`, `map_index`, `key`, `value`."""
+        """Return every XCom of a run: `task_id`, `map_index`, `key`, `value`."""
         path = f"{self._run_path(dag_id, run_id)}/taskInstances/~/xcomEntries"
         found = []
         for row in self.rest_all(path, "xcom_entries"):
@@ -360,15 +359,15 @@ class AirflowHarness:
         return found
 
     def variables(self) -> dict[str, str]:
-        """Every Variable as the REST API shows it."""
+        """Return every Variable as the REST API shows it."""
         return {row["key"]: row["value"] for row in self.rest_all("variables", "variables")}
 
     def audit_log(self) -> list[dict[str, Any]]:
-        """Every entry of Airflow's audit log."""
+        """Return every entry of Airflow's audit log."""
         return self.rest_all("eventLogs", "event_logs")
 
     def import_errors(self) -> list[dict[str, Any]]:
-        """DAG files that could not be imported."""
+        """Return the DAG files that could not be imported."""
         return self.rest_all("importErrors", "import_errors")
 
     def add_connection(self, conn_id: str, connection: Mapping[str, Any]) -> None:
@@ -402,16 +401,16 @@ class AirflowHarness:
     # -- what is stored -----------------------------------------------------------------------------------
 
     def all_logs_text(self) -> str:
-        """Everything that any component or task has written into a log file."""
+        """Return everything that any component or task has written into a log file."""
         files = sorted([*self.home.glob("*.log"), *self.home.glob("logs/**/*.log")])
         return "\n".join(file.read_text(errors="replace") for file in files if file.is_file())
 
     def task_logs_text(self) -> str:
-        """Everything that tasks have written into their log files."""
+        """Return everything that tasks have written into their log files."""
         return "\n".join(file.read_text(errors="replace") for file in sorted(self.home.glob("logs/dag_id=*/**/*.log")))
 
     def database_dump_text(self) -> str:
-        """Every value in the metadata database as text, to search for what must not be there."""
+        """Return every value in the metadata database as text, to search for what must not be there."""
         return "\n".join(self._database_values())
 
     # -- inside -------------------------------------------------------------------------------------------

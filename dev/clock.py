@@ -14,7 +14,7 @@ START = pendulum.datetime(2026, 11, 21, 12, 34, 56)
 
 
 class ManualClock:
-    """Returns the moment it was moved to; a clock of the client, the guard, the devices and BILL in one.
+    """A clock for everything that takes one; it returns the moment that it was moved to.
 
     :param bill: a local BILL whose clock is to be the same
     :param at: where it starts

@@ -23,7 +23,7 @@ class DagResult:
     xcoms: dict[tuple[str, str], Any] = field(repr=False)
 
     def xcom(self, task: str, key: str = "return_value") -> Any:
-        """Value that a task pushed; `KeyError` if it pushed none."""
+        """Return the value that a task pushed; `KeyError` if it pushed none."""
         return self.xcoms[task, key]
 
 

@@ -37,7 +37,7 @@ def say(start: float, text: str) -> None:
 
 
 def run_example(airflow: AirflowHarness, bill: LocalBill, start: float) -> tuple[dict[str, Any], int]:
-    """Run the example: what came of it, and how often a secret stands in the task logs."""
+    """Run the example; return its outcome, and how often a secret stands in the task logs."""
     run_id, state = airflow.run(DAG_ID, on_change=progress_since(start))
     tasks = airflow.task_instances(DAG_ID, run_id)
     stats = bill.stats()
@@ -79,7 +79,7 @@ def show_summary(tasks: list[dict[str, Any]], stats: dict[str, Any], log: str, f
 
 
 def main() -> int:
-    """Run the demo; 0 only if the DAG run succeeded and nothing secret stands in the task logs."""
+    """Run the demo; return 0 only if the DAG run succeeded and nothing secret stands in the task logs."""
     interrupt_on_sigterm()
     start = time.monotonic()
     say(start, "starting the local BILL and a supervised Airflow")

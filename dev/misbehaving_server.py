@@ -11,7 +11,7 @@ from typing import IO
 
 
 class MisbehavingServer:
-    """Reads each request and gives the next of its replies: bytes to answer, or the name of a fault.
+    """A server that answers each request with the next of its replies: bytes, or the name of a fault.
 
     `reset` resets the connection once the request is read; `hang` never answers; `partial` sends half an answer and
     resets. The last reply is repeated.

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def wait_until(condition: Callable[[], T | None], timeout: float, what: str, interval: float = 0.2) -> T:
-    """Poll until the condition gives something true and return that; else `TimeoutError` names it."""
+    """Poll until the condition is true and return its value; else `TimeoutError` names it."""
     deadline = time.monotonic() + timeout
     while True:
         if result := condition():
@@ -64,7 +64,7 @@ class Service:
 
     @property
     def pid(self) -> int:
-        """Process id, which is the id of the session too."""
+        """Return the process id, which is the id of the session too."""
         return self._process.pid
 
     def ensure_alive(self) -> None:
@@ -82,7 +82,7 @@ class Service:
             self._process.terminate()
 
     def members(self) -> list[int]:
-        """Process ids in this service's session, also of those whose parent is gone."""
+        """Return the process ids in this service's session, also of those whose parent is gone."""
         found = []
         for pid in psutil.pids():
             with contextlib.suppress(OSError):
@@ -101,7 +101,7 @@ class Service:
 
 
 def stop_services(services: Iterable[Service], grace: float = 10.0) -> None:
-    """Stop services together: all are asked first, so that the graces run side by side."""
+    """Stop services together; all are asked to end before any is waited for."""
     services = list(services)
     for service in services:
         service.terminate()

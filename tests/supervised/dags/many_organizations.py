@@ -13,6 +13,7 @@ with DAG(
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     max_active_tasks=64,
+    default_args={"pool": "bill_api"},
 ):
 
     @task
