@@ -11,13 +11,10 @@ import random
 import time
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 from airflow_provider_bill.exceptions import BillStoreError
 from airflow_provider_bill.sessions.identity import XComLocation
-
-if TYPE_CHECKING:
-    from airflow.sdk.execution_time.context import TaskStateStoreAccessor
 
 log = logging.getLogger(__name__)
 
@@ -215,7 +212,7 @@ class TaskStateStore:
 
     name = "task_state"
 
-    def __init__(self, accessor: TaskStateStoreAccessor) -> None:
+    def __init__(self, accessor: Any) -> None:
         self._accessor = accessor
 
     def read(self, key: str) -> str | None:
