@@ -21,6 +21,7 @@ class SharedStore:
     """
 
     name = "variable"
+    exposed = False
 
     def __init__(self, folder: Path, *, latency: tuple[float, float] = (0, 0), failures: float = 0) -> None:
         self._folder = folder

@@ -94,7 +94,7 @@ def test_the_form_offers_every_kind_of_sign_in_and_no_other() -> None:
         keys.device_key(IDENTITY),
         keys.login_note_key(IDENTITY),
         keys.organization_note_key(IDENTITY),
-        keys.block_note_key("developer-key"),
+        keys.block_note_key("https://bill.example.com", "developer-key"),
         keys.login_lease_key(IDENTITY),
         keys.organization_lease_key(IDENTITY, None),
         keys.organization_lease_key(IDENTITY, LOCATION),

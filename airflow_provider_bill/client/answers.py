@@ -17,6 +17,7 @@ from pendulum import DateTime
 
 from airflow_provider_bill.client.codes import ADVICE, CODES, advice_for, error_class, specificity, unanswered
 from airflow_provider_bill.client.request import BillRequest, Purpose
+from airflow_provider_bill.client.secret import Secret
 from airflow_provider_bill.client.transport import HttpResponse
 from airflow_provider_bill.exceptions import (
     BillApiError,
@@ -31,6 +32,8 @@ QUOTED_LENGTH = 200
 _TEMPLATE = re.compile(r"\$\{(\w*?)(\d*)\}")
 _EMPTY_TEMPLATE = re.compile(r"[\s:,]*\$\{[^}]*\}")
 _NOTHING = object()
+#: Names under which BILL gives secrets in the answers to sign-ins and MFA steps.
+_SECRETS = frozenset({"sessionId", "access_token", "rememberMeId", "mfaId"})
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def read_v3(response: HttpResponse, redact: Callable[[str], str]) -> Answer:
     :param redact: takes secrets out of what an error quotes
     :raises BillError: the one that the response's code or status means
     """
-    body = _parsed(response.content)
+    body = _parsed(response)
     if not 200 <= response.status < 300:
         raise refused(response, body, redact)
     if body is _NOTHING:
@@ -102,7 +105,7 @@ def read_v2(response: HttpResponse, redact: Callable[[str], str]) -> Answer:
     :param redact: takes secrets out of what an error quotes
     :raises BillError: the one that the response's code or status means
     """
-    body = _parsed(response.content)
+    body = _parsed(response)
     outcome = body.get("response_status") if isinstance(body, dict) else None
     enveloped = outcome is not None and not isinstance(outcome, bool) and str(outcome) in ("0", "1")
     if not 200 <= response.status < 300 or (enveloped and str(outcome) == "1"):
@@ -169,11 +172,16 @@ def quoted(words: str, redact: Callable[[str], str]) -> str:
     return words if len(words) <= QUOTED_LENGTH else words[: QUOTED_LENGTH - 3] + "..."
 
 
-def _parsed(content: bytes) -> Any:
+def _parsed(response: HttpResponse) -> Any:
+    own_step = response.request.purpose in (Purpose.SIGN_IN, Purpose.STEP)
     try:
-        return json.loads(content)
+        return json.loads(response.content, object_hook=_with_secrets if own_step else None)
     except (ValueError, RecursionError):
         return _NOTHING
+
+
+def _with_secrets(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: Secret(text) if name in _SECRETS and isinstance(text, str) else text for name, text in found.items()}
 
 
 def _filled(message: str, params: Any) -> str:

@@ -15,6 +15,7 @@ from airflow_provider_bill.client.auth.device import RememberedDevice, check_dev
 from airflow_provider_bill.client.redaction import Redactor
 from airflow_provider_bill.client.request import Purpose, v3_request
 from airflow_provider_bill.client.results import Phone
+from airflow_provider_bill.client.secret import Secret
 from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.client.v2 import V2
 from airflow_provider_bill.client.v3 import V3
@@ -170,7 +171,8 @@ class ClientMfa:
 
         :raises BillMfaError: if it is not six digits; so none of BILL's three tries is lost
         """
-        digits = re.sub(r"[\s-]", "", code)
+        code = Secret(code)
+        digits = Secret(re.sub(r"[\s-]", "", code))
         if not re.fullmatch(r"[0-9]{6}", digits):
             raise BillMfaError("the MFA code is not six digits", advice="enter the code from the newest text message")
         self._redactor.add([code, digits])

@@ -6,9 +6,17 @@ import json
 from collections.abc import Callable, Iterable
 from urllib.parse import quote, quote_plus
 
-MASK = "***"
+from airflow_provider_bill.client.secret import MASK
+
 #: A shorter "secret" would tear holes into ordinary words.
 SHORTEST = 4
+
+
+def written_forms(secret: str) -> set[str]:
+    """Return how a secret stands in texts: as it is, in JSON, in a ``repr``, in an address or a form."""
+    plain = str(secret)
+    forms = (plain, json.dumps(plain)[1:-1], repr(plain)[1:-1], quote(plain, safe=""), quote_plus(plain))
+    return {form for form in forms if form}
 
 
 class Redactor:
@@ -33,6 +41,6 @@ class Redactor:
         """Return the text with every secret replaced, also where it stands in JSON or in a form."""
         for secret in sorted(self._known.copy(), key=len, reverse=True):
             if len(secret) >= SHORTEST:
-                for written in {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), quote_plus(secret)}:
+                for written in written_forms(secret):
                     text = text.replace(written, MASK)
         return text

@@ -11,6 +11,7 @@ from airflow_provider_bill.client.environments import Environment
 from airflow_provider_bill.client.redaction import Redactor
 from airflow_provider_bill.client.request import BillRequest, Purpose, v3_request
 from airflow_provider_bill.client.retries import with_retries
+from airflow_provider_bill.client.secret import Secret
 from airflow_provider_bill.client.session import Clock
 from airflow_provider_bill.client.transport import HttpResponse, Transport
 from airflow_provider_bill.exceptions import BillConfigurationError, BillError
@@ -56,7 +57,7 @@ class Requester:
         """
         form = dict(fields)
         if request.body is not None:
-            form["data"] = _json_text(request)
+            form["data"] = Secret(_json_text(request))
         return self._send(request, (base or self.environment.v2_base) + request.path, read_v2, around, form=form)
 
     def token(self, fields: Mapping[str, str]) -> Answer:

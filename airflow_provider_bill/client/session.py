@@ -10,6 +10,8 @@ from functools import cached_property
 import pendulum
 from pendulum import DateTime, Duration
 
+from airflow_provider_bill.client.secret import Secret
+
 Clock = Callable[[], DateTime]
 
 #: BILL ends a session after 35 minutes without a call (https://developer.bill.com/reference/login).
@@ -61,6 +63,9 @@ class BillSession:
     idle_limit: Duration | None = IDLE_LIMIT
     ends_at: DateTime | None = None
     signed_in_by: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "session_token", Secret(self.session_token))
 
     @cached_property
     def expires_at(self) -> DateTime | None:

@@ -12,7 +12,6 @@ from airflow_provider_bill.client.paths import is_v2
 from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillHandleError
 from airflow_provider_bill.hooks.errors import airflow_errors
 from airflow_provider_bill.sessions.identity import Handle, XComLocation
-from airflow_provider_bill.sessions.keys import session_key
 
 if TYPE_CHECKING:
     # Imported when first used: a DAG file that imports this hook must stay quick to parse.
@@ -83,6 +82,8 @@ class BillHook(BaseHook):
         :param kwargs: further arguments of the hook
         :raises BillHandleError: the handle is malformed, or of another connection
         """
+        from airflow_provider_bill.sessions.keys import session_key
+
         with airflow_errors():
             known = handle if isinstance(handle, Handle) else Handle.from_dict(handle)
             if bill_conn_id not in (None, known.conn_id):
@@ -349,5 +350,6 @@ class BillHook(BaseHook):
     def _client(self) -> BillClient:
         from airflow_provider_bill.hooks.wiring import make_client
 
-        connection = self.get_connection(self.bill_conn_id)
-        return make_client(connection, self.organization_id, timeout=self.timeout, clock=self._clock)
+        return make_client(
+            self.get_connection(self.bill_conn_id), self.organization_id, timeout=self.timeout, clock=self._clock
+        )

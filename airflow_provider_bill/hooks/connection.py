@@ -39,14 +39,27 @@ def read_connection(connection: Connection, organization_id: str | None = None) 
     from airflow_provider_bill.client.auth import credentials_from
     from airflow_provider_bill.client.environments import resolve_environment
 
-    fields = _extras(connection)
+    try:
+        fields = _fields(connection)
+    finally:
+        del connection  # its ``repr`` shows the password
     if organization_id is not None:
         fields["organization_id"] = organization_id
     environment = resolve_environment(
-        fields.get("environment") or "sandbox", _host(connection), fields.get("oauth_url") or ""
+        fields["environment"] or "sandbox", fields["host"] or "", fields["oauth_url"] or ""
     )
-    kind = fields.get("sign_in") or "v3"
-    return credentials_from(kind, {**fields, "login": connection.login, "password": connection.password}), environment
+    return credentials_from(fields["sign_in"] or "v3", fields), environment
+
+
+def _fields(connection: Connection) -> dict[str, str | None]:
+    from airflow_provider_bill.client.secret import Secret
+
+    try:
+        extras = {name: Secret(value) for name, value in _extras(connection).items()}
+        password = None if connection.password is None else Secret(connection.password)
+        return {**extras, "login": connection.login, "password": password, "host": _host(connection)}
+    finally:
+        del connection
 
 
 def _extras(connection: Connection) -> dict[str, str]:

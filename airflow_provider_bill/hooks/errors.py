@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
+from types import TracebackType
+from typing import ParamSpec, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
@@ -18,41 +20,102 @@ except ImportError:  # Airflow 2; the one name that common.compat does not hand 
 from airflow_provider_bill.exceptions import BillError, BillRateLimitError
 
 log = logging.getLogger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: What sends a call: in its frames the call stands as it goes out.
+_LIBRARIES = frozenset({"requests", "urllib3", "http", "ssl", "socket"})
 
 #: Made when first needed, and one for each, so that ``except`` and ``type()`` see one class.
 _UNRETRIED: dict[type[BillError], type[BillError]] = {}
 
 
-@contextmanager
-def airflow_errors() -> Iterator[None]:
+class airflow_errors:  # used like contextlib's own, in a ``with`` statement and as a decorator
     """Turn each error that trying again cannot help into one that Airflow does not retry.
 
-    It stays what it was too: ``except BillSignInRefusedError`` catches it as before.
+    It stays what it was too: ``except BillSignInRefusedError`` catches it as before. No error that leaves here carries
+    a frame in which a secret could stand.
     """
-    try:
-        yield
-    except BillError as error:
-        if error.retryable or isinstance(error, AirflowFailException):
-            raise
-        raise _unretried(error).with_traceback(error.__traceback__) from None
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """End: raise the error to be seen outside, if there is one."""
+        if error is None:
+            return
+        outward = self._outward(error)
+        if outward is not error:
+            raise outward from None
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Return the function with its errors turned."""
+
+        @functools.wraps(function)
+        def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return function(*args, **kwargs)
+            except BaseException as error:
+                outward = self._outward(error)
+            # Outside of the handler, so that no context is set; and without what this very frame holds.
+            del args, kwargs
+            raise outward
+
+        return wrapped
+
+    def _outward(self, error: BaseException) -> BaseException:
+        without_secrets(error)
+        if not isinstance(error, BillError) or error.retryable or isinstance(error, AirflowFailException):
+            return error
+        return _unretried(error)
 
 
-@contextmanager
-def operator_errors() -> Iterator[None]:
+class operator_errors(airflow_errors):
     """For operators: as above, and a task that meets BILL's hourly limit waits for its end without a worker.
 
     BILL refused before acting, so running the task again is right; Airflow counts no retry for it.
     """
-    try:
-        with airflow_errors():
-            yield
-    except BillRateLimitError as error:
-        if error.retry_at is None:
-            raise
+
+    def _outward(self, error: BaseException) -> BaseException:
+        error = super()._outward(error)
+        if not isinstance(error, BillRateLimitError) or error.retry_at is None:
+            return error
         log.info("%s", error)
         # A few seconds apart, so that a whole company does not come back in one moment.
         again = error.retry_at + timedelta(seconds=random.uniform(1, 30))  # noqa: S311
-        raise AirflowRescheduleException(again) from None  # type: ignore[no-untyped-call]
+        return AirflowRescheduleException(again)  # type: ignore[no-untyped-call]
+
+
+def without_secrets(error: BaseException) -> None:
+    """Drop the frames in which a secret could stand, of an error and of all that it was raised from.
+
+    An error of ours says by itself what happened. Of others the frames are kept up to those of the HTTP libraries: in
+    our own, secrets are masked.
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        waiting += [one.__cause__, one.__context__]
+        if isinstance(one, BillError):
+            one.__traceback__ = one.__cause__ = one.__context__ = None
+        else:
+            one.__traceback__ = _without_libraries(one.__traceback__)
+
+
+def _without_libraries(trace: TracebackType | None) -> TracebackType | None:
+    at, before = trace, None
+    while at is not None:
+        if str(at.tb_frame.f_globals.get("__name__")).partition(".")[0] in _LIBRARIES:
+            if before is None:
+                return None
+            before.tb_next = None
+            return trace
+        at, before = at.tb_next, at
+    return trace
 
 
 def _unretried(error: BillError) -> BillError:

@@ -11,6 +11,7 @@ from airflow import __version__ as airflow_version
 from airflow.providers.common.compat.sdk import AirflowException, conf, get_current_context, mask_secret
 
 from airflow_provider_bill.client.client import BillClient
+from airflow_provider_bill.client.redaction import written_forms
 from airflow_provider_bill.client.session import Clock, utc_now
 from airflow_provider_bill.client.transport import Transport
 from airflow_provider_bill.exceptions import BillConfigurationError
@@ -78,7 +79,7 @@ def make_shared_session(
         signed_in_by=None
         if this_task is None
         else {k: str(vars(this_task)[k]) for k in ("dag_id", "run_id", "task_id")},
-        on_secret=mask_secret,
+        on_secret=_mask,
     )
 
 
@@ -112,10 +113,19 @@ def make_client(
     :param timeout: seconds to wait for a connection and for an answer
     :raises BillConfigurationError: a field is missing, blank or impossible
     """
-    credentials, environment = read_connection(connection, organization_id)
+    try:
+        credentials, environment = read_connection(connection, organization_id)
+    finally:
+        del connection  # its ``repr`` shows the password
     clock = clock or utc_now
     transport = Transport(timeout=timeout, clock=clock, user_agent_suffix=f"apache-airflow/{airflow_version}")
-    return BillClient(credentials, environment, transport=transport, clock=clock, on_secret=mask_secret)
+    return BillClient(credentials, environment, transport=transport, clock=clock, on_secret=_mask)
+
+
+def _mask(secret: str) -> None:
+    """Have Airflow mask a secret, also where it is printed escaped."""
+    for form in written_forms(secret):
+        mask_secret(form)
 
 
 def _this_task() -> XComLocation | None:

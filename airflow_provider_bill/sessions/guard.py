@@ -5,7 +5,6 @@ Its notes are Variables that a person can read, and delete to clear them; ``keys
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import logging
@@ -19,6 +18,7 @@ from airflow_provider_bill.client.auth.base import Credentials
 from airflow_provider_bill.client.session import Clock, utc_now
 from airflow_provider_bill.exceptions import BillRateLimitError, BillSignInRefusedError, BillStoreError
 from airflow_provider_bill.sessions import keys
+from airflow_provider_bill.sessions.derivation import costly_key
 from airflow_provider_bill.sessions.identity import Identity, XComLocation
 from airflow_provider_bill.sessions.locks import Lock
 from airflow_provider_bill.sessions.stores import Store
@@ -69,7 +69,7 @@ class Guard:
         self._lock = lock
         self._login_note = keys.login_note_key(identity)
         self._organization_note = keys.organization_note_key(identity)
-        self._block_note = keys.block_note_key(credentials.limit_key())
+        self._limit_key = credentials.limit_key()
         self._login_lease = keys.login_lease_key(identity)
         self._organization_lease = keys.organization_lease_key(identity, location)
 
@@ -109,7 +109,7 @@ class Guard:
     def _are_proven(self) -> bool:
         """Return whether these credentials were good a short while ago; raise if a sign-in is hopeless."""
         of_login, of_organization = self._read(self._login_note), self._read(self._organization_note)
-        self._raise_if_blocked(self._read(self._block_note))
+        self._raise_if_blocked(self._read(self._block_note()))
         self._raise_if_blocked(of_organization)
         self._raise_if_refused(self._login_note, of_login)
         self._raise_if_refused(self._organization_note, of_organization)
@@ -153,11 +153,14 @@ class Guard:
             raise
         except BillRateLimitError as error:
             if error.retry_at is not None:
-                key = self._organization_note if error.code == "BDC_1107" else self._block_note
+                key = self._organization_note if error.code == "BDC_1107" else self._block_note()
                 self._note(key, {"state": "blocked", "code": error.code, "until": error.retry_at.isoformat()})
             raise
         if not proven:
             self._note(self._login_note, {"state": "proven"})
+
+    def _block_note(self) -> str:
+        return keys.block_note_key(self._identity.environment, self._limit_key)
 
     def _is_recent(self, note: dict[str, Any]) -> bool:
         try:
@@ -170,8 +173,8 @@ class Guard:
         return hmac.compare_digest(fingerprint, str(note.get("fingerprint")))
 
     def _fingerprint(self, salt: str) -> str:
-        # The secrets are the key: without all of them nobody can tell which password it was.
-        return hmac.new(json.dumps(list(self._secrets)).encode(), salt.encode(), hashlib.sha256).hexdigest()[:32]
+        # The secrets are the key, and a guess at them is costly: a note is read by more people than the connection.
+        return costly_key(json.dumps(list(self._secrets)).encode(), salt.encode()).hex()
 
     def _note(self, key: str, facts: dict[str, Any]) -> None:
         salt = os.urandom(16).hex()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+from airflow_provider_bill.sessions.derivation import costly_key
 from airflow_provider_bill.sessions.identity import Identity, XComLocation
 
 
@@ -31,12 +32,13 @@ def organization_note_key(identity: Identity) -> str:
     return f"bill_sign_in__{_organization(identity)}__{identity.kind}"
 
 
-def block_note_key(limit_key: str) -> str:
+def block_note_key(environment: str, limit_key: str) -> str:
     """Return the key of the note until when BILL refuses all sign-ins.
 
-    :param limit_key: by what BILL counts them; a secret, so only a digest of it is used
+    :param environment: base address of BILL
+    :param limit_key: by what BILL counts them, such as the developer key; the name must not help to guess it
     """
-    digest = hashlib.sha256(f"airflow-provider-bill {limit_key}".encode()).hexdigest()[:16]
+    digest = costly_key(limit_key.encode(), f"airflow-provider-bill {environment}".encode()).hex()[:16]
     return f"bill_sign_in_block__{digest}"
 
 

@@ -64,7 +64,7 @@ class SessionManager:
         self._key = session_key(identity)
         self._signed_in_by = dict(signed_in_by or {})
         self._on_secret = on_secret
-        self._seal = Seal("session", identity, client.credentials.sealing_secrets())
+        self._seal = Seal("session", identity, client.credentials.sealing_secrets(), exposed=store.exposed)
         self._session: BillSession | None = None
         self._written_at: DateTime | None = None
 

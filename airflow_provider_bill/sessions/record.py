@@ -1,6 +1,7 @@
 """What is stored about a session: readable facts for people, and the secret sealed.
 
-Sealed means: AES-256-GCM under a key derived (HKDF-SHA256) from the connection's own secrets, with the readable
+Sealed means: AES-256-GCM under a key derived from the connection's own secrets (HKDF-SHA256 where Airflow encrypts what
+is stored, scrypt where it does not), with the readable
 facts and the identity as associated data. Whoever can read the connection can open the record; whoever reads only
 the store cannot. A changed password, host or organization, or a changed fact, makes the record a plain miss.
 """
@@ -20,7 +21,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from airflow_provider_bill.client.secret import SecretBytes
 from airflow_provider_bill.client.session import BillSession
+from airflow_provider_bill.sessions.derivation import costly_key
 from airflow_provider_bill.sessions.identity import Identity
 from airflow_provider_bill.sessions.times import from_optional_text, from_text, to_text
 
@@ -37,19 +40,25 @@ class Seal:
     :param purpose: what the documents are, such as ``session``; one kind never opens as another
     :param identity: what they belong to
     :param secrets: the connection's own secrets, from which the key is derived
+    :param exposed: whether the documents lie where more people read them than the connection, as in XCom: then the
+        key is derived at a cost that makes guessing a password hopeless
     """
 
-    def __init__(self, purpose: str, identity: Identity, secrets: Iterable[str]) -> None:
+    def __init__(self, purpose: str, identity: Identity, secrets: Iterable[str], *, exposed: bool = False) -> None:
         self._binding = json.dumps(
             [purpose, identity.conn_id, identity.organization_id, identity.kind, identity.environment]
         )
         # JSON keeps the parts apart: ("ab", "c") and ("a", "bc") are different keys.
-        self._material = json.dumps(list(secrets)).encode()
+        self._material = SecretBytes(json.dumps(list(secrets)).encode())
+        self._exposed = exposed
+        self._salt = b""
 
     def seal(self, facts: Mapping[str, Any], secret: Mapping[str, Any]) -> str:
         """Return one JSON document of readable facts and a sealed secret."""
         readable = {"v": VERSION, **facts}
-        salt, nonce = os.urandom(_SALT_BYTES), os.urandom(_NONCE_BYTES)
+        # A salt serves for as long as it is known here, so that a costly key is derived once for a session.
+        self._salt = salt = self._salt or os.urandom(_SALT_BYTES)
+        nonce = os.urandom(_NONCE_BYTES)
         text = json.dumps(dict(secret)).encode()
         sealed = salt + nonce + self._cipher(salt).encrypt(nonce, text, self._associated(readable))
         return json.dumps({**readable, "sealed": base64.urlsafe_b64encode(sealed).decode()})
@@ -65,6 +74,7 @@ class Seal:
                 raise ValueError(f"version {readable['v']!r}")
             salt, nonce, rest = sealed[:16], sealed[16:28], sealed[28:]
             text = self._cipher(salt).decrypt(nonce, rest, self._associated(readable))
+            self._salt = salt
             return readable, json.loads(text)
         except InvalidTag:
             log.info("A stored BILL record was made with other credentials or was changed; it is ignored.")
@@ -74,6 +84,8 @@ class Seal:
         return None
 
     def _cipher(self, salt: bytes) -> AESGCM:
+        if self._exposed:
+            return AESGCM(costly_key(self._material, salt))
         hkdf = HKDF(algorithm=SHA256(), length=32, salt=salt, info=b"airflow-provider-bill record")
         return AESGCM(hkdf.derive(self._material))
 

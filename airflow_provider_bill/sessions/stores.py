@@ -31,6 +31,8 @@ class Store(Protocol):
     """Keeps one text for each key."""
 
     name: str
+    #: Whether others read it than those who may read connections, and Airflow does not encrypt what lies there.
+    exposed: bool
 
     def read(self, key: str) -> str | None:
         """Return the text, or None if there is none.
@@ -55,6 +57,7 @@ class MemoryStore:
     """Keeps records for as long as this process lives."""
 
     name = "memory"
+    exposed = False
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
@@ -86,6 +89,7 @@ class VariableStore:
     """
 
     name = "variable"
+    exposed = False
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
         self._sleep = sleep
@@ -153,6 +157,7 @@ class XComStore:
     """
 
     name = "xcom"
+    exposed = True
 
     def __init__(self, location: XComLocation) -> None:
         self.location = location
@@ -211,6 +216,7 @@ class TaskStateStore:
     """
 
     name = "task_state"
+    exposed = True
 
     def __init__(self, accessor: Any) -> None:
         self._accessor = accessor

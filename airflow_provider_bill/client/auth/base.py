@@ -19,6 +19,7 @@ from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.request import BillRequest, Dialect
 from airflow_provider_bill.client.requester import Requester
 from airflow_provider_bill.client.results import Organization
+from airflow_provider_bill.client.secret import Secret
 from airflow_provider_bill.client.session import IDLE_LIMIT, BillSession
 from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillSessionExpiredError
 
@@ -204,7 +205,7 @@ class Credentials(ABC):
                     f"the connection's {_label(declared['source'])} holds a space or a character that no key contains",
                     advice="copy it again, without what stands around it",
                 )
-        return value
+        return Secret(value) if declared["secret"] else value
 
     @classmethod
     def _device(cls, fields: Mapping[str, str | None]) -> RememberedDevice | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from airflow_provider_bill.client.secret import Secret
 from airflow_provider_bill.exceptions import BillConfigurationError
 
 #: BILL takes a device label of up to 100 characters
@@ -47,3 +48,4 @@ class RememberedDevice:
                     advice=f"set the extra {name} too, or remove the extra {other}: one needs the other",
                 )
         check_device(self.device)
+        object.__setattr__(self, "token", Secret(self.token))

@@ -12,6 +12,7 @@ from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.auth.base import Credentials, from_connection
 from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.requester import Requester
+from airflow_provider_bill.client.secret import Secret
 from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.exceptions import BillApiError
 
@@ -45,7 +46,7 @@ class OAuthClient(Credentials):
 
     def headers(self, token: str, path: str) -> dict[str, str]:
         """Return the access token."""
-        return {"Authorization": f"Bearer {token}"}
+        return {"Authorization": Secret(f"Bearer {token}")}
 
     def limit_key(self) -> str:
         """Return the client id."""

@@ -1,0 +1,155 @@
+"""No frame of an error that leaves the hook shows a secret: not to a traceback with locals, not to Sentry."""
+
+from __future__ import annotations
+
+import json
+import signal
+import traceback
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
+
+import pendulum
+import pytest
+import sentry_sdk
+
+from airflow_provider_bill.exceptions import BillError, BillSignInRefusedError, BillUnavailableError
+from airflow_provider_bill.hooks.bill import BillHook
+from dev.local_bill import LocalBill
+from dev.misbehaving_server import MisbehavingServer
+
+CODE = "918273"
+PASSWORD = 'pass"word\\ with ümlauts & 100%'
+
+
+class Interrupted(Exception):
+    """What Airflow raises into a task that has run for too long."""
+
+
+@pytest.fixture
+def sentry_events() -> Iterator[list[dict[str, Any]]]:
+    """What an application with Sentry's defaults would send."""
+    events: list[dict[str, Any]] = []
+
+    def keep(event: Any, _hint: Any) -> None:
+        events.append(event)
+
+    sentry_sdk.init(dsn="http://key@127.0.0.1:9/1", before_send=keep, default_integrations=False)
+    yield events
+    sentry_sdk.init()
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise Interrupted
+
+
+def error_of(call: Callable[[], object]) -> BaseException:
+    """Return the error that a call raises; of the test's own frames it holds none but this one."""
+    try:
+        call()
+    except Exception as error:
+        return error
+    raise AssertionError("it did not fail")
+
+
+def shown(error: BaseException, events: list[dict[str, Any]]) -> str:
+    """Return all that the two show of an error."""
+    sentry_sdk.capture_exception(error)
+    whole = traceback.TracebackException.from_exception(error, capture_locals=True)
+    assert events, "Sentry has seen nothing"
+    return "".join(whole.format()) + json.dumps(events, default=repr)
+
+
+def assert_hidden(text: str, secrets: list[str]) -> None:
+    for secret in map(str, secrets):
+        for form in {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]}:
+            assert form not in text
+
+
+@pytest.fixture
+def fails(bill: LocalBill, connect: Callable[..., list[str]]) -> Callable[[str], tuple[BaseException, list[str]]]:
+    """Let a call fail in a way, and return the error with all secrets that were about."""
+
+    def fail(how: str) -> tuple[BaseException, list[str]]:
+        secrets = connect("v3")
+        hook = BillHook()
+        if how == "refused":
+            secrets = [*connect("v3", password=PASSWORD), PASSWORD]
+        elif how == "unreachable":
+            secrets = connect("v3", host="http://127.0.0.1:9")
+        elif how == "refused in a session":
+            secrets.append(hook.session().session_token)
+            bill.fault("/connect/v3/vendors", code="BDC_1144", times=9)
+        elif how == "a defect of ours":
+            calls = iter(range(100))
+
+            def clock() -> pendulum.DateTime:
+                if next(calls) > 2:
+                    raise ZeroDivisionError("not an error of BILL")
+                return pendulum.now("UTC")
+
+            hook = BillHook(clock=clock)
+        return error_of(lambda: hook.request("GET", "/v3/vendors")), secrets
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("how", "cls"),
+    [
+        ("refused", BillSignInRefusedError),
+        ("unreachable", BillUnavailableError),
+        ("refused in a session", BillError),
+        ("a defect of ours", ZeroDivisionError),
+    ],
+)
+def test_neither_tracebacks_with_locals_nor_sentry_show_a_secret(
+    how: str,
+    cls: type[Exception],
+    fails: Callable[[str], tuple[BaseException, list[str]]],
+    sentry_events: list[dict[str, Any]],
+) -> None:
+    error, secrets = fails(how)
+    assert isinstance(error, cls)
+    assert len(secrets) >= 2
+    text = shown(error, sentry_events)
+    assert type(error).__name__ in text
+    assert_hidden(text, secrets)
+
+
+def test_a_task_that_is_stopped_while_it_signs_in_shows_no_secret(
+    connect: Callable[..., list[str]], sentry_events: list[dict[str, Any]]
+) -> None:
+    server = MisbehavingServer("hang")
+    secrets = connect("v3", host=server.url)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    try:
+        error = error_of(lambda: BillHook().session())
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        server.close()
+    assert len(server.requests) == 1
+    assert isinstance(error, Interrupted)
+    assert_hidden(shown(error, sentry_events), secrets)
+
+
+def test_a_code_that_bill_refuses_is_in_no_frame(
+    bill: LocalBill, connect: Callable[..., list[str]], sentry_events: list[dict[str, Any]]
+) -> None:
+    secrets = connect("v3")
+    hook = BillHook()
+    challenge = hook.mfa.challenge()
+    entered = iter([CODE])
+    error = error_of(lambda: hook.mfa.validate(challenge, next(entered)))
+    assert isinstance(error, BillError)
+    assert_hidden(shown(error, sentry_events), [*secrets, CODE, hook.session().session_token])
+
+
+def test_an_error_of_ours_keeps_the_line_of_the_task_that_called(
+    fails: Callable[[str], tuple[BaseException, list[str]]],
+) -> None:
+    error, _ = fails("refused")
+    frames = traceback.extract_tb(error.__traceback__)
+    assert "hook.request" in str(frames[1].line)
