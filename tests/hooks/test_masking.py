@@ -1,0 +1,43 @@
+"""Airflow's masker knows every form in which a task may print a secret."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, quote_plus, urlencode
+
+import pytest
+from airflow.providers.common.compat.sdk import redact
+
+from airflow_provider_bill.exceptions import BillSignInRefusedError
+from airflow_provider_bill.hooks.bill import BillHook
+
+PASSWORD = "a'b\"c\\d e&f=g/h%i+jü"
+PRINTED: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "repr": repr,
+    "repr of a dict": lambda secret: repr({"password": secret}),
+    "JSON": lambda secret: json.dumps({"password": secret}),
+    "address": lambda secret: f"https://example.com/?p={quote(secret, safe='')}",
+    "form": lambda secret: urlencode({"p": secret}),
+    "quote_plus": quote_plus,
+}
+
+
+@pytest.mark.parametrize("how", PRINTED)
+def test_a_password_is_masked_however_it_is_printed(how: str, connect: Callable[..., Any]) -> None:
+    connect("v3", password=PASSWORD)
+    with pytest.raises(BillSignInRefusedError):
+        BillHook().session()
+    text = PRINTED[how](PASSWORD)
+    masked = redact(f"printed: {text}")
+    assert "***" in masked
+    for part in ('b"c', "d e", "f=g", "g/h", "i+j", "f%3Dg", "%26f"):
+        assert part not in masked
+
+
+def test_the_session_id_is_masked_too(connect: Callable[..., Any]) -> None:
+    connect("v3")
+    token = str(BillHook().session().session_token)
+    assert redact(f"id {token} and {json.dumps(token)}") == 'id *** and "***"'
