@@ -15,6 +15,10 @@ from dev.clock import ManualClock
 from dev.local_bill import LocalBill
 from dev.misbehaving_server import MisbehavingServer
 
+MakeClient = Callable[..., BillClient]
+ClientOf = Callable[..., BillClient]
+Serve = Callable[..., MisbehavingServer]
+
 
 @pytest.fixture
 def slept() -> list[float]:
@@ -29,7 +33,7 @@ def secrets() -> list[str]:
 
 
 @pytest.fixture
-def make_client(clock: ManualClock, slept: list[float], secrets: list[str]) -> Iterator[Callable[..., BillClient]]:
+def make_client(clock: ManualClock, slept: list[float], secrets: list[str]) -> Iterator[MakeClient]:
     clients: list[BillClient] = []
 
     def make(
@@ -51,7 +55,7 @@ def make_client(clock: ManualClock, slept: list[float], secrets: list[str]) -> I
 
 
 @pytest.fixture
-def client_of(bill: LocalBill, make_client: Callable[..., BillClient]) -> Callable[..., BillClient]:
+def client_of(bill: LocalBill, make_client: MakeClient) -> ClientOf:
     """Make a client of the local BILL for a kind of sign-in."""
 
     def make(kind: str = "v3", **changes: str | None) -> BillClient:
@@ -61,7 +65,7 @@ def client_of(bill: LocalBill, make_client: Callable[..., BillClient]) -> Callab
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[..., MisbehavingServer]]:
+def serve() -> Iterator[Serve]:
     servers: list[MisbehavingServer] = []
 
     def start(*replies: bytes | str) -> MisbehavingServer:

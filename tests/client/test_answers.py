@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from airflow_provider_bill.client.answers import QUOTED_LENGTH, read_v2, read_v3
+from airflow_provider_bill.client.answers import QUOTED_LENGTH, Answer, read_v2, read_v3
 from airflow_provider_bill.client.codes import CODES
 from airflow_provider_bill.client.request import Purpose, prepare, v3_request
 from airflow_provider_bill.client.transport import HttpResponse
@@ -24,30 +26,35 @@ from airflow_provider_bill.exceptions import (
 )
 from dev.clock import START
 
+Read = Callable[[HttpResponse, Callable[[str], str]], Answer]
+
 READ, WRITE, SIGN_IN, STEP = Purpose.READ, Purpose.WRITE, Purpose.SIGN_IN, Purpose.STEP
 HTML = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 
 
-def plain(text):
+def plain(text: str) -> str:
     return text
 
 
-def reply(status, body=b"", purpose=READ, label="GET /v3/vendors"):
+def reply(status: int, body: Any = b"", purpose: Purpose = READ, label: str = "GET /v3/vendors") -> HttpResponse:
     content = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
-    return HttpResponse(v3_request(*label.split(" "), purpose), status, content, START)
+    method, path = label.split(" ")
+    return HttpResponse(v3_request(method, path, purpose), status, content, START)
 
 
-def refusal(status, body, purpose=READ, label="GET /v3/vendors", read=read_v3):
+def refusal(
+    status: int, body: Any, purpose: Purpose = READ, label: str = "GET /v3/vendors", read: Read = read_v3
+) -> Any:
     with pytest.raises(BillError) as caught:
         read(reply(status, body, purpose, label), plain)
     return caught.value
 
 
-def array(*codes, message="Words."):
+def array(*codes: str, message: str = "Words.") -> list[dict[str, Any]]:
     return [{"code": code, "severity": "ERROR", "message": message, "params": {}} for code in codes]
 
 
-def envelope(code, message="Words."):
+def envelope(code: str, message: str = "Words.") -> dict[str, Any]:
     return {
         "response_status": 1,
         "response_message": "Error",
@@ -71,12 +78,12 @@ EXPECTED = {
 }
 
 
-def test_every_code_of_the_table_is_expected_here():
+def test_every_code_of_the_table_is_expected_here() -> None:
     assert {code for code in CODES if code.startswith("BDC_")} == {f"BDC_{number}" for number in EXPECTED}
 
 
 @pytest.mark.parametrize(("number", "cls"), EXPECTED.items())
-def test_a_code_decides_in_both_dialects_whatever_the_status(number, cls):
+def test_a_code_decides_in_both_dialects_whatever_the_status(number: int, cls: type[BillError]) -> None:
     code = f"BDC_{number}"
     errors = [refusal(status, array(code)) for status in (400, 401, 403, 404, 422, 429)]
     errors += [refusal(400, {"code": code, "message": "Words."}), refusal(200, envelope(code), read=read_v2)]
@@ -91,7 +98,7 @@ def test_a_code_decides_in_both_dialects_whatever_the_status(number, cls):
 
 
 @pytest.mark.parametrize("number", [1123, 1129, 1101, 1102, 1110, 1178])
-def test_at_a_sign_in_a_wrong_organization_is_a_refusal_of_the_credentials(number):
+def test_at_a_sign_in_a_wrong_organization_is_a_refusal_of_the_credentials(number: int) -> None:
     for error in (
         refusal(400, array(f"BDC_{number}"), SIGN_IN),
         refusal(200, envelope(f"BDC_{number}"), SIGN_IN, read=read_v2),
@@ -122,7 +129,9 @@ def test_at_a_sign_in_a_wrong_organization_is_a_refusal_of_the_credentials(numbe
     ],
 )
 @pytest.mark.parametrize("body", ["", HTML, '{"results":[{', "null", {"message": "Words."}, array("BDC_9999")])
-def test_without_a_known_code_the_status_decides(status, purpose, cls, body):
+def test_without_a_known_code_the_status_decides(
+    status: int, purpose: Purpose, cls: type[BillError], body: Any
+) -> None:
     for read in (read_v3, read_v2):
         error = refusal(status, body, purpose, read=read)
         assert type(error) is cls
@@ -131,29 +140,29 @@ def test_without_a_known_code_the_status_decides(status, purpose, cls, body):
 
 
 @pytest.mark.parametrize("code", ["BDC_1001", "BDC_1002", "BDC_1152", "BDC_9999"])
-def test_a_5xx_with_a_code_leaves_the_outcome_of_a_write_unknown(code):
+def test_a_5xx_with_a_code_leaves_the_outcome_of_a_write_unknown(code: str) -> None:
     assert type(refusal(500, array(code), WRITE)) is BillOutcomeUnknownError
     assert type(refusal(500, array(code), READ)) is BillUnavailableError
 
 
 @pytest.mark.parametrize("code", ["BDC_1109", "BDC_1144", "BDC_1322", "BDC_1361", "BDC_1101"])
-def test_a_5xx_with_a_code_that_says_refused_before_acting_is_believed(code):
+def test_a_5xx_with_a_code_that_says_refused_before_acting_is_believed(code: str) -> None:
     assert type(refusal(500, array(code), WRITE)) is CODES[code].error
 
 
-def test_a_system_error_in_v2_leaves_the_outcome_of_a_write_unknown():
+def test_a_system_error_in_v2_leaves_the_outcome_of_a_write_unknown() -> None:
     assert type(refusal(200, envelope("BDC_1001"), WRITE, read=read_v2)) is BillOutcomeUnknownError
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_an_error_that_names_the_host_setting(status):
+def test_a_redirect_is_an_error_that_names_the_host_setting(status: int) -> None:
     error = refusal(status, "")
     assert type(error) is BillApiError
     assert "redirect" in str(error)
     assert "host" in error.advice
 
 
-def test_the_hourly_limit_says_when_the_next_hour_begins():
+def test_the_hourly_limit_says_when_the_next_hour_begins() -> None:
     for error in (
         refusal(422, array("BDC_1144")),
         refusal(200, envelope("BDC_1144"), read=read_v2),
@@ -163,7 +172,7 @@ def test_the_hourly_limit_says_when_the_next_hour_begins():
         assert error.retryable
 
 
-def test_limits_by_the_minute_and_a_locked_organization_have_moments_of_their_own():
+def test_limits_by_the_minute_and_a_locked_organization_have_moments_of_their_own() -> None:
     spend = refusal(429, {"error": "rate_limited", "message": "60 per minute"}, label="GET /v3/spend/cards")
     text = refusal(422, array("BDC_1144", message="5 text messages per minute"), STEP, "POST /v3/mfa/challenge")
     assert spend.retry_at == text.retry_at == START.add(minutes=1)
@@ -171,7 +180,7 @@ def test_limits_by_the_minute_and_a_locked_organization_have_moments_of_their_ow
     assert refusal(422, array("BDC_1144"), STEP).retry_at == START.start_of("hour").add(hours=1)
 
 
-def test_of_several_errors_the_code_that_says_most_is_taken_and_messages_are_joined():
+def test_of_several_errors_the_code_that_says_most_is_taken_and_messages_are_joined() -> None:
     body = [
         {"code": "BDC_9999", "message": "address: must not be null"},
         {"code": "BDC_1002", "message": "name: must not be null"},
@@ -195,19 +204,19 @@ def test_of_several_errors_the_code_that_says_most_is_taken_and_messages_are_joi
         ("text", "Invalid Process Date."),
     ],
 )
-def test_templates_are_filled_from_params_or_dropped(params, words):
+def test_templates_are_filled_from_params_or_dropped(params: Any, words: str) -> None:
     body = [{"code": "BDC_1152", "message": "Invalid Process Date : ${paramName0}.", "params": params}]
     assert words in str(refusal(422, body))
 
 
-def test_bills_words_are_shortened_and_put_on_one_line():
+def test_bills_words_are_shortened_and_put_on_one_line() -> None:
     error = refusal(400, [{"code": "BDC_1122", "message": "a\n" + "x" * 5000}])
     assert "\n" not in str(error)
     assert len(str(error)) < QUOTED_LENGTH + 200
 
 
 @pytest.mark.parametrize("body", ["", "  "])
-def test_an_empty_answer_is_fine_where_nothing_is_asked_for(body):
+def test_an_empty_answer_is_fine_where_nothing_is_asked_for(body: Any) -> None:
     assert read_v3(reply(200, body, STEP), plain).body is None
     assert read_v3(reply(204, "", READ), plain).body is None
     assert type(refusal(200, body, READ)) is BillUnavailableError
@@ -226,7 +235,9 @@ def test_an_empty_answer_is_fine_where_nothing_is_asked_for(body):
     ],
 )
 @pytest.mark.parametrize("status", [200, 204])
-def test_an_empty_answer_to_a_write_is_one_only_where_bill_documents_it(status, method, path, documented):
+def test_an_empty_answer_to_a_write_is_one_only_where_bill_documents_it(
+    status: int, method: str, path: str, documented: bool
+) -> None:
     response = HttpResponse(prepare(method, path), status, b"", START)
     if documented:
         assert read_v3(response, plain).body is None
@@ -236,7 +247,7 @@ def test_an_empty_answer_to_a_write_is_one_only_where_bill_documents_it(status, 
 
 
 @pytest.mark.parametrize("body", [HTML, '{"results":[{"id":"0090', "[" * 100000, b"\xff\xfe\x00"])
-def test_a_200_that_is_not_json_is_no_answer(body):
+def test_a_200_that_is_not_json_is_no_answer(body: Any) -> None:
     for read in (read_v3, read_v2):
         assert type(refusal(200, body, READ, read=read)) is BillUnavailableError
         assert type(refusal(200, body, WRITE, read=read)) is BillOutcomeUnknownError
@@ -247,24 +258,24 @@ def test_a_200_that_is_not_json_is_no_answer(body):
     "body", ["", {}, [], "null", {"response_data": []}, {"response_status": None}, {"response_status": False},
              {"response_status": 2, "response_data": []}, {"results": []}],
 )  # fmt: skip
-def test_v2_without_an_envelope_is_never_a_success(body):
+def test_v2_without_an_envelope_is_never_a_success(body: Any) -> None:
     assert type(refusal(200, body, READ, read=read_v2)) is BillUnavailableError
     assert type(refusal(200, body, WRITE, read=read_v2)) is BillOutcomeUnknownError
 
 
 @pytest.mark.parametrize("outcome", [0, "0"])
-def test_v2_gives_the_data_of_a_success(outcome):
+def test_v2_gives_the_data_of_a_success(outcome: Any) -> None:
     body = {"response_status": outcome, "response_message": "Success", "response_data": [{"id": 1}]}
     assert read_v2(reply(200, body), plain).body == [{"id": 1}]
 
 
-def test_v2_with_another_status_than_200_is_no_success_either():
+def test_v2_with_another_status_than_200_is_no_success_either() -> None:
     body = {"response_status": 0, "response_message": "Success", "response_data": {}}
     assert type(refusal(500, body, READ, read=read_v2)) is BillUnavailableError
 
 
 @pytest.mark.parametrize("body", [envelope(""), {"response_status": 1}, {"response_status": "1", "response_data": []}])
-def test_a_v2_error_without_a_code_is_still_an_error(body):
+def test_a_v2_error_without_a_code_is_still_an_error(body: Any) -> None:
     assert type(refusal(200, body, read=read_v2)) is BillApiError
 
 
@@ -283,7 +294,7 @@ def test_a_v2_error_without_a_code_is_still_an_error(body):
         (503, "temporarily_unavailable", SIGN_IN, BillUnavailableError),
     ],
 )
-def test_oauth_errors_are_sorted_too(status, error, purpose, cls):
+def test_oauth_errors_are_sorted_too(status: int, error: str, purpose: Purpose, cls: type[BillError]) -> None:
     found = refusal(status, {"error": error, "error_description": "Words of BILL."}, purpose)
     assert type(found) is cls
     assert "Words of BILL" in str(found)

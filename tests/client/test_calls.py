@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_bill.client.answers import Answer
+from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.paging import v2_rows, v3_rows
 from airflow_provider_bill.client.paths import is_read
+from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.exceptions import (
     BillApiError,
     BillConcurrencyError,
@@ -19,7 +24,15 @@ from airflow_provider_bill.exceptions import (
     BillUnavailableError,
 )
 from dev.clock import START
+from dev.local_bill import LocalBill
 from tests.client.calls import v2_call, v3_call
+
+if TYPE_CHECKING:
+    from tests.client.conftest import ClientOf
+
+SignedIn = tuple[BillClient, BillSession]
+Call = Callable[[BillClient, BillSession], Answer]
+Send = Callable[[BillClient, BillSession], object]
 
 VENDORS, VENDORS_V2 = "/connect/v3/vendors", "/api/v2/List/Vendor.json"
 VENDOR = {
@@ -28,11 +41,11 @@ VENDOR = {
 }
 CREATE_V2 = {"obj": {"entity": "Vendor", "name": "Quay Supplies"}}
 
-READS = {
+READS: dict[str, Call] = {
     VENDORS: lambda client, session: v3_call(client, session, "GET", "/v3/vendors"),
     VENDORS_V2: lambda client, session: v2_call(client, session, "List/Vendor.json", {"start": 0, "max": 5}),
 }
-WRITES = {
+WRITES: dict[str, Call] = {
     VENDORS: lambda client, session: v3_call(client, session, "POST", "/v3/vendors", json=VENDOR),
     "/api/v2/Crud/Create/Vendor.json": lambda client, session: v2_call(
         client, session, "Crud/Create/Vendor.json", CREATE_V2
@@ -41,13 +54,13 @@ WRITES = {
 
 
 @pytest.fixture(params=["v3", "v2"])
-def signed_in(request, client_of):
+def signed_in(request: pytest.FixtureRequest, client_of: ClientOf) -> SignedIn:
     """A client of either dialect, with a session."""
     client = client_of(request.param)
     return client, client.sign_in()
 
 
-def test_both_dialects_serve_any_session(bill, signed_in):
+def test_both_dialects_serve_any_session(bill: LocalBill, signed_in: SignedIn) -> None:
     client, session = signed_in
     v3 = v3_call(client, session, "get", "v3/vendors", params={"max": 3})
     v2 = v2_call(client, session, "List/Vendor.json", {"start": 0, "max": 3})
@@ -56,13 +69,13 @@ def test_both_dialects_serve_any_session(bill, signed_in):
     assert bill.stats()["credentials_in_urls"] == 0
 
 
-def test_a_created_row_is_given_back(signed_in):
+def test_a_created_row_is_given_back(signed_in: SignedIn) -> None:
     client, session = signed_in
     answers = [write(client, session) for write in WRITES.values()]
     assert [answer.body["id"][:3] for answer in answers] == ["009", "009"]
 
 
-def test_all_rows_of_a_list_come_in_full_pages(bill, signed_in):
+def test_all_rows_of_a_list_come_in_full_pages(bill: LocalBill, signed_in: SignedIn) -> None:
     client, session = signed_in
     v3 = list(v3_rows(lambda params: v3_call(client, session, "GET", "/v3/vendors", params=params).body, None))
     v2 = list(v2_rows(lambda data: v2_call(client, session, "List/Vendor.json", data).body, None))
@@ -70,7 +83,7 @@ def test_all_rows_of_a_list_come_in_full_pages(bill, signed_in):
     assert (bill.count_calls(VENDORS), bill.count_calls(VENDORS_V2)) == (3, 1)
 
 
-def test_all_rows_of_a_v2_list_come_page_after_page(bill, signed_in):
+def test_all_rows_of_a_v2_list_come_page_after_page(bill: LocalBill, signed_in: SignedIn) -> None:
     client, session = signed_in
     rows = v2_rows(lambda data: v2_call(client, session, "List/Vendor.json", data).body, None, page_size=100)
     assert len({row["id"] for row in rows}) == 260
@@ -79,7 +92,9 @@ def test_all_rows_of_a_v2_list_come_page_after_page(bill, signed_in):
 
 @pytest.mark.parametrize("path", READS)
 @pytest.mark.parametrize("order", [{"kind": "html"}, {"kind": "reset"}, {"kind": "malformed"}, {"status": 500}])
-def test_a_read_is_asked_up_to_three_times(bill, signed_in, slept, path, order):
+def test_a_read_is_asked_up_to_three_times(
+    bill: LocalBill, signed_in: SignedIn, slept: list[float], path: str, order: dict[str, Any]
+) -> None:
     client, session = signed_in
     bill.fault(path, times=2, **order)
     assert READS[path](client, session).status == 200
@@ -88,7 +103,7 @@ def test_a_read_is_asked_up_to_three_times(bill, signed_in, slept, path, order):
 
 
 @pytest.mark.parametrize("path", READS)
-def test_a_read_gives_up_after_three_times(bill, signed_in, slept, path):
+def test_a_read_gives_up_after_three_times(bill: LocalBill, signed_in: SignedIn, slept: list[float], path: str) -> None:
     client, session = signed_in
     bill.fault(path, times=9, kind="html")
     with pytest.raises(BillUnavailableError, match="502"):
@@ -101,7 +116,9 @@ def test_a_read_gives_up_after_three_times(bill, signed_in, slept, path):
     "order",
     [{"kind": "html"}, {"kind": "reset"}, {"kind": "malformed"}, {"status": 500}, {"code": "BDC_1001"}],
 )
-def test_a_write_whose_outcome_is_unheard_is_never_sent_again(bill, signed_in, slept, path, order):
+def test_a_write_whose_outcome_is_unheard_is_never_sent_again(
+    bill: LocalBill, signed_in: SignedIn, slept: list[float], path: str, order: dict[str, Any]
+) -> None:
     client, session = signed_in
     bill.fault(path, times=9, after_effect=True, **order)
     with pytest.raises(BillOutcomeUnknownError) as caught:
@@ -112,7 +129,9 @@ def test_a_write_whose_outcome_is_unheard_is_never_sent_again(bill, signed_in, s
 
 
 @pytest.mark.parametrize("path", [*READS, "/api/v2/Crud/Create/Vendor.json"])
-def test_a_call_refused_for_concurrency_waits_longer_each_time_and_goes_through(bill, signed_in, slept, caplog, path):
+def test_a_call_refused_for_concurrency_waits_longer_each_time_and_goes_through(
+    bill: LocalBill, signed_in: SignedIn, slept: list[float], caplog: pytest.LogCaptureFixture, path: str
+) -> None:
     client, session = signed_in
     bill.fault(path, times=5, code="BDC_1322")
     with caplog.at_level(logging.WARNING):
@@ -125,7 +144,9 @@ def test_a_call_refused_for_concurrency_waits_longer_each_time_and_goes_through(
 
 
 @pytest.mark.parametrize("path", READS)
-def test_a_call_refused_for_concurrency_gives_up_after_six_times(bill, signed_in, slept, path):
+def test_a_call_refused_for_concurrency_gives_up_after_six_times(
+    bill: LocalBill, signed_in: SignedIn, slept: list[float], path: str
+) -> None:
     client, session = signed_in
     bill.fault(path, times=9, code="BDC_1322")
     with pytest.raises(BillConcurrencyError) as caught:
@@ -134,7 +155,7 @@ def test_a_call_refused_for_concurrency_gives_up_after_six_times(bill, signed_in
     assert (bill.count_calls(path), len(slept)) == (6, 5)
 
 
-def test_each_sort_of_failure_is_counted_for_itself(bill, signed_in, slept):
+def test_each_sort_of_failure_is_counted_for_itself(bill: LocalBill, signed_in: SignedIn, slept: list[float]) -> None:
     client, session = signed_in
     bill.fault(VENDORS, times=4, code="BDC_1322")
     bill.fault(VENDORS, times=2, kind="html")
@@ -142,14 +163,18 @@ def test_each_sort_of_failure_is_counted_for_itself(bill, signed_in, slept):
     assert len(slept) == 6
 
 
-def test_a_sign_in_refused_for_concurrency_may_be_sent_again(bill, client_of, slept):
+def test_a_sign_in_refused_for_concurrency_may_be_sent_again(
+    bill: LocalBill, client_of: ClientOf, slept: list[float]
+) -> None:
     bill.fault("/connect/v3/login", code="BDC_1322")
     assert client_of().sign_in().organization_id
     assert len(slept) == 1
 
 
 @pytest.mark.parametrize("path", READS)
-def test_the_hourly_limit_is_never_waited_for(bill, signed_in, slept, path):
+def test_the_hourly_limit_is_never_waited_for(
+    bill: LocalBill, signed_in: SignedIn, slept: list[float], path: str
+) -> None:
     client, session = signed_in
     bill.settings(calls_per_hour=0)
     with pytest.raises(BillRateLimitError, match="BDC_1144") as caught:
@@ -159,7 +184,9 @@ def test_the_hourly_limit_is_never_waited_for(bill, signed_in, slept, path):
 
 
 @pytest.mark.parametrize("path", READS)
-def test_a_session_that_is_over_is_told_at_once(bill, signed_in, slept, path):
+def test_a_session_that_is_over_is_told_at_once(
+    bill: LocalBill, signed_in: SignedIn, slept: list[float], path: str
+) -> None:
     client, session = signed_in
     bill.expire_sessions()
     with pytest.raises(BillSessionExpiredError, match="BDC_1109"):
@@ -167,7 +194,7 @@ def test_a_session_that_is_over_is_told_at_once(bill, signed_in, slept, path):
     assert (bill.count_calls(path), slept) == (1, [])
 
 
-def test_a_session_serves_only_its_own_developer_key(bill, client_of):
+def test_a_session_serves_only_its_own_developer_key(bill: LocalBill, client_of: ClientOf) -> None:
     session = client_of().sign_in()
     with pytest.raises(BillSessionExpiredError):
         client_of(developer_api_key="sbxDevKeySecond3Hb8Zc5Nf1Jg9Wq").session_details(session)
@@ -177,7 +204,15 @@ def test_a_session_serves_only_its_own_developer_key(bill, client_of):
     ("method", "path", "params", "code"),
     [("GET", "/v3/Vendors", None, "BDC_1121"), ("GET", "/v3/vendors", {"max": 101}, None)],
 )
-def test_a_wrong_call_is_an_error_that_is_not_tried_again(bill, signed_in, slept, method, path, params, code):
+def test_a_wrong_call_is_an_error_that_is_not_tried_again(
+    bill: LocalBill,
+    signed_in: SignedIn,
+    slept: list[float],
+    method: str,
+    path: str,
+    params: dict[str, Any] | None,
+    code: str | None,
+) -> None:
     client, session = signed_in
     with pytest.raises(BillApiError) as caught:
         v3_call(client, session, method, path, params=params)
@@ -186,7 +221,9 @@ def test_a_wrong_call_is_an_error_that_is_not_tried_again(bill, signed_in, slept
     assert (bill.count_calls(f"/connect{path}"), slept) == (1, [])
 
 
-def test_a_payment_in_an_untrusted_session_asks_for_mfa(bill, signed_in, slept):
+def test_a_payment_in_an_untrusted_session_asks_for_mfa(
+    bill: LocalBill, signed_in: SignedIn, slept: list[float]
+) -> None:
     client, session = signed_in
     with pytest.raises(BillMfaRequiredError, match="BDC_1361"):
         v3_call(client, session, "POST", "/v3/payments", json={})
@@ -206,7 +243,7 @@ def test_a_payment_in_an_untrusted_session_asks_for_mfa(bill, signed_in, slept):
         lambda client, session: client.mfa.phones(session),
     ],
 )
-def test_a_sync_token_sends_no_protected_and_no_mfa_call(bill, client_of, send):
+def test_a_sync_token_sends_no_protected_and_no_mfa_call(bill: LocalBill, client_of: ClientOf, send: Send) -> None:
     client = client_of("sync_token")
     session = client.sign_in()
     with pytest.raises(BillConfigurationError):
@@ -233,7 +270,9 @@ def test_a_sync_token_sends_no_protected_and_no_mfa_call(bill, client_of, send):
         ("v3", lambda c, s: v2_call(c, s, "Crud/Create/Vendor.json", {"a": object()}), "JSON"),
     ],
 )
-def test_what_cannot_be_right_is_refused_before_anything_is_sent(bill, client_of, kind, send, words):
+def test_what_cannot_be_right_is_refused_before_anything_is_sent(
+    bill: LocalBill, client_of: ClientOf, kind: str, send: Send, words: str
+) -> None:
     client = client_of(kind)
     session = client.sign_in()
     before = bill.stats()["requests"]
@@ -243,7 +282,7 @@ def test_what_cannot_be_right_is_refused_before_anything_is_sent(bill, client_of
     assert "\n" not in str(caught.value)
 
 
-def test_the_client_knows_reads_and_protected_calls_of_both_dialects(client_of):
+def test_the_client_knows_reads_and_protected_calls_of_both_dialects(client_of: ClientOf) -> None:
     client = client_of()
     assert is_read("/v3/vendors")
     assert is_read("List/Vendor.json", "POST")
@@ -256,7 +295,7 @@ def test_the_client_knows_reads_and_protected_calls_of_both_dialects(client_of):
     assert client.prepare("POST", "List/Vendor.json").path == "/List/Vendor.json"
 
 
-def test_connections_are_kept_and_cookies_are_not(bill, client_of):
+def test_connections_are_kept_and_cookies_are_not(bill: LocalBill, client_of: ClientOf) -> None:
     bill.settings(v2_cookies=True)
     client = client_of("v2")
     session = client.sign_in()

@@ -37,12 +37,12 @@ MFA_KINDS = ["v3", "v2", "console", "partner"]
 OTHER_KINDS = ["sync_token", "oauth", "spend_token"]
 
 
-def test_every_kind_is_tested_here():
+def test_every_kind_is_tested_here() -> None:
     assert set(NEEDED) == set(kinds())
 
 
 @pytest.mark.parametrize("kind", NEEDED)
-def test_a_kind_takes_what_it_needs_and_nothing_else(kind):
+def test_a_kind_takes_what_it_needs_and_nothing_else(kind: str) -> None:
     credentials = credentials_from(kind, {name: FIELDS[name] for name in NEEDED[kind]})
     assert credentials.kind == kind
     assert credentials.signs_in is (kind != "spend_token")
@@ -53,7 +53,7 @@ def test_a_kind_takes_what_it_needs_and_nothing_else(kind):
 
 @pytest.mark.parametrize("blank", [None, "", "  "])
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, names in NEEDED.items() for name in names])
-def test_a_missing_or_blank_field_is_named_with_the_kind_and_the_fix(kind, name, blank):
+def test_a_missing_or_blank_field_is_named_with_the_kind_and_the_fix(kind: str, name: str, blank: str | None) -> None:
     with pytest.raises(BillConfigurationError) as caught:
         credentials_from(kind, {**FIELDS, name: blank})
     message = str(caught.value)
@@ -63,13 +63,13 @@ def test_a_missing_or_blank_field_is_named_with_the_kind_and_the_fix(kind, name,
     assert message.count("\n") == 0
 
 
-def test_a_kind_that_does_not_exist_is_refused_naming_the_valid_ones():
+def test_a_kind_that_does_not_exist_is_refused_naming_the_valid_ones() -> None:
     with pytest.raises(BillConfigurationError) as caught:
         credentials_from("saml", FIELDS)
     assert all(str(kind) in str(caught.value) for kind in kinds())
 
 
-def test_spaces_around_keys_are_dropped_but_not_around_a_password():
+def test_spaces_around_keys_are_dropped_but_not_around_a_password() -> None:
     spaced = {name: f"  {value}\n" for name, value in FIELDS.items()}
     credentials = credentials_from("partner", spaced)
     assert credentials.sealing_secrets() == (
@@ -79,24 +79,24 @@ def test_spaces_around_keys_are_dropped_but_not_around_a_password():
 
 
 @pytest.mark.parametrize("value", ["key one", "key\r\nX: y", "kéy"])
-def test_a_key_that_cannot_be_a_header_is_refused_without_repeating_it(value):
+def test_a_key_that_cannot_be_a_header_is_refused_without_repeating_it(value: str) -> None:
     with pytest.raises(BillConfigurationError, match="developer_api_key") as caught:
         credentials_from("v3", {**FIELDS, "developer_api_key": value})
     assert value not in str(caught.value)
 
 
 @pytest.mark.parametrize("value", ["008__1", "a b", "008/1", "_008", "x" * 65, "008\n1"])
-def test_an_organization_id_that_could_not_be_one_is_refused(value):
+def test_an_organization_id_that_could_not_be_one_is_refused(value: str) -> None:
     with pytest.raises(BillConfigurationError, match="organization_id"):
         credentials_from("v3", {**FIELDS, "organization_id": value})
 
 
-def test_an_organization_is_kept_where_a_kind_does_not_need_it():
+def test_an_organization_is_kept_where_a_kind_does_not_need_it() -> None:
     assert credentials_from("oauth", FIELDS).organization_id == "008ABC"
 
 
 @pytest.mark.parametrize("kind", NEEDED)
-def test_no_secret_stands_in_a_repr(kind):
+def test_no_secret_stands_in_a_repr(kind: str) -> None:
     fields = dict(FIELDS)
     if kind in MFA_KINDS:
         fields |= {"device": "airflow", "remembered_device_token": "remember-me-1"}
@@ -107,7 +107,7 @@ def test_no_secret_stands_in_a_repr(kind):
 
 
 @pytest.mark.parametrize("kind", MFA_KINDS)
-def test_the_remembered_device_is_no_part_of_the_sealing(kind):
+def test_the_remembered_device_is_no_part_of_the_sealing(kind: str) -> None:
     device = {"device": "airflow", "remembered_device_token": "remember-me-1"}
     with_device = credentials_from(kind, {**FIELDS, **device})
     assert with_device.remembered_device == RememberedDevice(token="remember-me-1", device="airflow")
@@ -115,7 +115,7 @@ def test_the_remembered_device_is_no_part_of_the_sealing(kind):
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2", "console", "sync_token", "partner"])
-def test_every_field_of_a_kind_changes_the_sealing(kind):
+def test_every_field_of_a_kind_changes_the_sealing(kind: str) -> None:
     before = credentials_from(kind, FIELDS).sealing_secrets()
     for name in NEEDED[kind]:
         assert credentials_from(kind, {**FIELDS, name: FIELDS[name] + "2"}).sealing_secrets() != before
@@ -125,17 +125,17 @@ def test_every_field_of_a_kind_changes_the_sealing(kind):
     ("given", "named"),
     [({"device": "airflow"}, "remembered_device_token"), ({"remembered_device_token": "t"}, "device")],
 )
-def test_half_a_remembered_device_is_refused_naming_the_other_half(given, named):
+def test_half_a_remembered_device_is_refused_naming_the_other_half(given: dict[str, str], named: str) -> None:
     with pytest.raises(BillConfigurationError, match=f"^{named} of the remembered device is missing"):
         credentials_from("v3", {**FIELDS, **given})
 
 
 @pytest.mark.parametrize("kind", OTHER_KINDS)
-def test_a_kind_without_mfa_takes_no_remembered_device(kind):
+def test_a_kind_without_mfa_takes_no_remembered_device(kind: str) -> None:
     with pytest.raises(BillConfigurationError, match=f"sign_in {kind} cannot pass MFA"):
         credentials_from(kind, {**FIELDS, "device": "airflow", "remembered_device_token": "t"})
 
 
-def test_a_device_label_over_100_characters_is_refused():
+def test_a_device_label_over_100_characters_is_refused() -> None:
     with pytest.raises(BillConfigurationError, match="100"):
         RememberedDevice(token="t", device="x" * 101)

@@ -8,7 +8,7 @@ from airflow_provider_bill.client.environments import ENVIRONMENTS, resolve_envi
 from airflow_provider_bill.exceptions import BillConfigurationError
 
 
-def test_the_two_environments_are_bills_own_hosts():
+def test_the_two_environments_are_bills_own_hosts() -> None:
     sandbox, production = ENVIRONMENTS["sandbox"], ENVIRONMENTS["production"]
     assert (sandbox.v3_base, sandbox.v2_base, sandbox.token_url) == (
         "https://gateway.stage.bill.com/connect",
@@ -22,7 +22,7 @@ def test_the_two_environments_are_bills_own_hosts():
     )
 
 
-def test_an_environment_that_does_not_exist_is_refused_naming_the_valid_ones():
+def test_an_environment_that_does_not_exist_is_refused_naming_the_valid_ones() -> None:
     with pytest.raises(BillConfigurationError, match=r"'staging'.*sandbox, production"):
         resolve_environment("staging")
 
@@ -41,7 +41,7 @@ def test_an_environment_that_does_not_exist_is_refused_naming_the_valid_ones():
         ("https://proxy.example.com:8443/bill", "https://proxy.example.com:8443/bill"),
     ],
 )
-def test_a_local_bill_or_a_proxy_takes_the_place_of_bills_hosts(host, base):
+def test_a_local_bill_or_a_proxy_takes_the_place_of_bills_hosts(host: str, base: str) -> None:
     found = resolve_environment("production", host)
     assert found.name == "production"
     assert (found.v3_base, found.v2_base) == (f"{base}/connect", f"{base}/api/v2")
@@ -49,7 +49,7 @@ def test_a_local_bill_or_a_proxy_takes_the_place_of_bills_hosts(host, base):
 
 
 @pytest.mark.parametrize("host", ["gateway.stage.bill.com", "https://api-stage.bill.com/", "GATEWAY.stage.bill.com"])
-def test_a_bill_host_of_the_right_environment_changes_nothing(host):
+def test_a_bill_host_of_the_right_environment_changes_nothing(host: str) -> None:
     assert resolve_environment("sandbox", host) == ENVIRONMENTS["sandbox"]
 
 
@@ -81,14 +81,14 @@ def test_a_bill_host_of_the_right_environment_changes_nothing(host):
         ("sandbox", "two words", "not an address"),
     ],
 )
-def test_a_host_that_is_neither_bill_nor_loopback_nor_https_is_refused(name, host, words):
+def test_a_host_that_is_neither_bill_nor_loopback_nor_https_is_refused(name: str, host: str, words: str) -> None:
     with pytest.raises(BillConfigurationError, match="host") as caught:
         resolve_environment(name, host)
     assert words in str(caught.value)
     assert "pw12345" not in str(caught.value)
 
 
-def test_a_token_url_may_be_set_apart_and_obeys_the_same_rules():
+def test_a_token_url_may_be_set_apart_and_obeys_the_same_rules() -> None:
     url = "https://auth.example.com/oauth/token"
     assert resolve_environment("sandbox", oauth_url=url).token_url == url
     for wrong in (
@@ -119,6 +119,8 @@ def test_a_token_url_may_be_set_apart_and_obeys_the_same_rules():
         ("sandbox", "https://proxy.example.com", "https://api-stage.bill.com/api/v2", False),
     ],
 )
-def test_an_endpoint_that_bill_names_is_used_only_on_a_known_host(name, host, endpoint, kept):
+def test_an_endpoint_that_bill_names_is_used_only_on_a_known_host(
+    name: str, host: str, endpoint: str, kept: bool
+) -> None:
     environment = resolve_environment(name, host)
     assert environment.checked_endpoint(endpoint) == (endpoint.rstrip("/") if kept else "")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
 from airflow_provider_bill.client.auth.device import RememberedDevice
+from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.results import MfaState
+from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.exceptions import (
     BillApiError,
     BillConfigurationError,
@@ -14,7 +18,11 @@ from airflow_provider_bill.exceptions import (
     BillUnavailableError,
 )
 from dev.clock import START
+from dev.local_bill import LocalBill
 from tests.client.calls import v3_call
+
+if TYPE_CHECKING:
+    from tests.client.conftest import ClientOf
 
 CHALLENGE = {"v3": "/connect/v3/mfa/challenge", "v2": "/api/v2/MFAChallenge.json"}
 VALIDATE = {"v3": "/connect/v3/mfa/challenge/validate", "v2": "/api/v2/MFAAuthenticate.json"}
@@ -22,11 +30,19 @@ NORA = {"login": "nora@harborbooks.example", "password": "sbxPasswordNora-2gJ7bY
 KINDS = ["v3", "v2"]
 
 
-def validate(client, session, challenge, code, *, remember=True, device="airflow-tests"):
+def validate(
+    client: BillClient,
+    session: BillSession,
+    challenge: str,
+    code: str,
+    *,
+    remember: bool = True,
+    device: str = "airflow-tests",
+) -> RememberedDevice | None:
     return client.mfa.validate(session, challenge, code, device=device, machine_name="tests", remember=remember)
 
 
-def pay(client, session):
+def pay(client: BillClient, session: BillSession) -> str | None:
     """Try a protected call; an untrusted session never gets to BILL's complaint about the body."""
     with pytest.raises(BillApiError) as caught:
         v3_call(client, session, "POST", "/v3/payments", json={})
@@ -34,7 +50,9 @@ def pay(client, session):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_code_makes_the_session_trusted_and_the_device_remembered(bill, client_of, kind):
+def test_a_code_makes_the_session_trusted_and_the_device_remembered(
+    bill: LocalBill, client_of: ClientOf, kind: str
+) -> None:
     client = client_of(kind)
     session = client.sign_in()
     assert pay(client, session) == "BDC_1361"
@@ -48,7 +66,7 @@ def test_a_code_makes_the_session_trusted_and_the_device_remembered(bill, client
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_remembering_the_session_alone_is_trusted(bill, client_of, kind):
+def test_without_remembering_the_session_alone_is_trusted(bill: LocalBill, client_of: ClientOf, kind: str) -> None:
     client = client_of(kind)
     session = client.sign_in()
     challenge = client.mfa.challenge(session)
@@ -57,7 +75,7 @@ def test_without_remembering_the_session_alone_is_trusted(bill, client_of, kind)
 
 
 @pytest.mark.parametrize("field", ["rememberMeId", "mfaId", "both"])
-def test_the_remembered_device_is_found_under_either_name(bill, client_of, field):
+def test_the_remembered_device_is_found_under_either_name(bill: LocalBill, client_of: ClientOf, field: str) -> None:
     bill.settings(remember_field=field)
     client = client_of()
     session = client.sign_in()
@@ -66,7 +84,7 @@ def test_the_remembered_device_is_found_under_either_name(bill, client_of, field
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_code_may_be_written_with_dash_and_spaces(bill, client_of, kind):
+def test_a_code_may_be_written_with_dash_and_spaces(bill: LocalBill, client_of: ClientOf, kind: str) -> None:
     client = client_of(kind)
     session = client.sign_in()
     challenge = client.mfa.challenge(session)
@@ -76,7 +94,7 @@ def test_a_code_may_be_written_with_dash_and_spaces(bill, client_of, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("code", ["", "12345", "1234567", "12a456", "\u0661\u0662\u0663\u0664\u0665\u0666"])
-def test_what_is_no_code_is_not_sent(bill, client_of, kind, code):
+def test_what_is_no_code_is_not_sent(bill: LocalBill, client_of: ClientOf, kind: str, code: str) -> None:
     client = client_of(kind)
     session = client.sign_in()
     with pytest.raises(BillMfaError, match="six digits"):
@@ -85,7 +103,7 @@ def test_what_is_no_code_is_not_sent(bill, client_of, kind, code):
 
 
 @pytest.mark.parametrize("device", ["", " ", "x" * 101])
-def test_a_device_that_cannot_be_remembered_costs_no_code(bill, client_of, device):
+def test_a_device_that_cannot_be_remembered_costs_no_code(bill: LocalBill, client_of: ClientOf, device: str) -> None:
     client = client_of()
     session = client.sign_in()
     with pytest.raises(BillConfigurationError, match="device"):
@@ -94,7 +112,7 @@ def test_a_device_that_cannot_be_remembered_costs_no_code(bill, client_of, devic
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_wrong_late_and_too_many_codes_are_told_apart(bill, client_of, kind):
+def test_wrong_late_and_too_many_codes_are_told_apart(bill: LocalBill, client_of: ClientOf, kind: str) -> None:
     bill.settings(mfa_code="123456")
     client = client_of(kind)
     session = client.sign_in()
@@ -113,7 +131,7 @@ def test_wrong_late_and_too_many_codes_are_told_apart(bill, client_of, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_phone_is_an_mfa_error(bill, client_of, kind):
+def test_no_phone_is_an_mfa_error(bill: LocalBill, client_of: ClientOf, kind: str) -> None:
     client = client_of(kind, **NORA)
     with pytest.raises(BillMfaError, match="BDC_1354"):
         client.mfa.challenge(client.sign_in())
@@ -122,7 +140,9 @@ def test_no_phone_is_an_mfa_error(bill, client_of, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("order", [{"kind": "reset"}, {"kind": "html"}, {"status": 500}])
-def test_a_challenge_is_never_sent_twice_by_itself(bill, client_of, kind, order, slept):
+def test_a_challenge_is_never_sent_twice_by_itself(
+    bill: LocalBill, client_of: ClientOf, kind: str, order: dict[str, Any], slept: list[float]
+) -> None:
     client = client_of(kind)
     session = client.sign_in()
     bill.fault(CHALLENGE[kind], times=9, after_effect=True, **order)
@@ -131,7 +151,7 @@ def test_a_challenge_is_never_sent_twice_by_itself(bill, client_of, kind, order,
     assert (bill.count_calls(CHALLENGE[kind]), bill.stats()["sms_sent"], slept) == (1, 1, [])
 
 
-def test_the_limit_of_texts_ends_within_a_minute(bill, client_of):
+def test_the_limit_of_texts_ends_within_a_minute(bill: LocalBill, client_of: ClientOf) -> None:
     bill.settings(sms_per_minute=1)
     client = client_of()
     session = client.sign_in()
@@ -142,18 +162,21 @@ def test_the_limit_of_texts_ends_within_a_minute(bill, client_of):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_step_up_trusts_a_session_with_a_remembered_device_and_says_no_to_another(bill, client_of, kind):
+def test_step_up_trusts_a_session_with_a_remembered_device_and_says_no_to_another(
+    bill: LocalBill, client_of: ClientOf, kind: str
+) -> None:
     client = client_of(kind)
     session = client.sign_in()
     assert client.mfa.step_up(session, RememberedDevice(token="unknown-id", device="airflow-tests")) is False
     assert pay(client, session) == "BDC_1361"
     remembered = validate(client, session, client.mfa.challenge(session), bill.codes()[-1])
+    assert remembered is not None
     fresh = client.sign_in()
     assert client.mfa.step_up(fresh, remembered) is True
     assert pay(client, fresh) != "BDC_1361"
 
 
-def test_v2_status_is_of_the_device_and_v3s_of_the_session(bill, client_of):
+def test_v2_status_is_of_the_device_and_v3s_of_the_session(bill: LocalBill, client_of: ClientOf) -> None:
     unknown = RememberedDevice(token="unknown-id", device="x")
     for kind in KINDS:
         client = client_of(kind)
@@ -164,7 +187,9 @@ def test_v2_status_is_of_the_device_and_v3s_of_the_session(bill, client_of):
 
 
 @pytest.mark.parametrize("second_spelling", [False, True])
-def test_a_phone_is_set_up_under_either_spelling_of_the_path(bill, client_of, second_spelling):
+def test_a_phone_is_set_up_under_either_spelling_of_the_path(
+    bill: LocalBill, client_of: ClientOf, second_spelling: bool
+) -> None:
     client = client_of(**NORA)
     session = client.sign_in()
     assert client.session_details(session).mfa is MfaState.SETUP
@@ -178,13 +203,13 @@ def test_a_phone_is_set_up_under_either_spelling_of_the_path(bill, client_of, se
     assert bill.count_calls("/connect/v3/mfa/setup/validate") == int(second_spelling)
 
 
-def test_a_second_phone_is_refused_as_bill_does(client_of):
+def test_a_second_phone_is_refused_as_bill_does(client_of: ClientOf) -> None:
     client = client_of()
     with pytest.raises(BillMfaError, match="BDC_5324"):
         client.mfa.set_up(client.sign_in(), "+14085550199")
 
 
-def test_a_wrong_code_at_the_set_up_is_not_sent_to_the_other_path(bill, client_of):
+def test_a_wrong_code_at_the_set_up_is_not_sent_to_the_other_path(bill: LocalBill, client_of: ClientOf) -> None:
     bill.settings(mfa_code="123456")
     client = client_of(**NORA)
     session = client.sign_in()
@@ -195,7 +220,7 @@ def test_a_wrong_code_at_the_set_up_is_not_sent_to_the_other_path(bill, client_o
 
 
 @pytest.mark.parametrize("bad", [{"phone": " "}, {"phone": "+1", "type": "FAX"}])
-def test_a_set_up_that_cannot_be_right_is_not_sent(bill, client_of, bad):
+def test_a_set_up_that_cannot_be_right_is_not_sent(bill: LocalBill, client_of: ClientOf, bad: dict[str, str]) -> None:
     client = client_of()
     session = client.sign_in()
     with pytest.raises(BillConfigurationError):
@@ -204,7 +229,7 @@ def test_a_set_up_that_cannot_be_right_is_not_sent(bill, client_of, bad):
 
 
 @pytest.mark.parametrize("kind", ["sync_token", "oauth", "spend_token"])
-def test_kinds_without_mfa_say_so_before_sending(bill, client_of, kind):
+def test_kinds_without_mfa_say_so_before_sending(bill: LocalBill, client_of: ClientOf, kind: str) -> None:
     client = client_of(kind)
     session = client.sign_in()
     before = bill.stats()["requests"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from airflow_provider_bill.client.paths import check_method, check_params, is_read, v2_path, v3_path
@@ -10,23 +13,23 @@ from airflow_provider_bill.exceptions import BillConfigurationError
 
 
 @pytest.mark.parametrize("path", ["/v3/vendors", "v3/vendors", "/v3/vendors/009%2B1", "/v3/spend/cards"])
-def test_a_v3_path_is_taken(path):
+def test_a_v3_path_is_taken(path: str) -> None:
     assert v3_path(path) == "/" + path.lstrip("/")
 
 
 @pytest.mark.parametrize("path", ["List/Vendor.json", "/Crud/Read/Vendor.json", "Login.json"])
-def test_a_v2_path_is_taken(path):
+def test_a_v2_path_is_taken(path: str) -> None:
     assert v2_path(path) == "/" + path.lstrip("/")
 
 
 @pytest.mark.parametrize("path", ["/List/Vendor.json", "List/Vendor.json", "/api/v2/List/Vendor.json"])
-def test_a_v2_path_on_request_is_refused_naming_call(path):
+def test_a_v2_path_on_request_is_refused_naming_call(path: str) -> None:
     with pytest.raises(BillConfigurationError, match=r"v2 path.*use call\(\)"):
         v3_path(path)
 
 
 @pytest.mark.parametrize("path", ["/v3/vendors", "v3/vendors", "/connect/v3/vendors"])
-def test_a_v3_path_on_call_is_refused_naming_request(path):
+def test_a_v3_path_on_call_is_refused_naming_request(path: str) -> None:
     with pytest.raises(BillConfigurationError, match=r"v3 path.*use request\(\)"):
         v2_path(path)
 
@@ -41,21 +44,21 @@ def test_a_v3_path_on_call_is_refused_naming_request(path):
         "/v3/a/%2E%2E%2Fb.json", "/v3/a b", "/v3/a\\b.json", "/v3/a\nb", "/v3//a.json", "/connect/vendors",
     ],
 )  # fmt: skip
-def test_a_path_that_could_lead_elsewhere_is_refused(check, path):
+def test_a_path_that_could_lead_elsewhere_is_refused(check: Callable[[str], str], path: str) -> None:
     with pytest.raises(BillConfigurationError) as caught:
         check(path)
     assert "s3cret" not in str(caught.value)
     assert "evil" not in str(caught.value)
 
 
-def test_methods_that_bill_has_are_taken_in_any_case():
+def test_methods_that_bill_has_are_taken_in_any_case() -> None:
     assert check_method("patch") == "PATCH"
     with pytest.raises(BillConfigurationError, match=r"TRACE.*GET"):
         check_method("TRACE")
 
 
 @pytest.mark.parametrize("name", ["devKey", "sessionId", "password", "apiToken", "rememberMeId"])
-def test_no_credential_goes_into_a_query(name):
+def test_no_credential_goes_into_a_query(name: str) -> None:
     with pytest.raises(BillConfigurationError, match=name) as caught:
         check_params({name: "s3cret"})
     assert "s3cret" not in str(caught.value)
@@ -79,7 +82,7 @@ def test_no_credential_goes_into_a_query(name):
         ("POST", "/v3/recurringbills", {"autoPayment": None}, False),
     ],
 )
-def test_the_protected_v3_calls_are_known(method, path, body, protected):
+def test_the_protected_v3_calls_are_known(method: str, path: str, body: Any, protected: bool) -> None:
     assert prepare(method, path, body=body).is_protected is protected
 
 
@@ -101,7 +104,7 @@ def test_the_protected_v3_calls_are_known(method, path, body, protected):
         ("/Crud/Read/VendorBankAccount.json", True, False),
     ],
 )
-def test_a_v2_path_tells_whether_it_reads_and_whether_it_is_protected(path, read, protected):
+def test_a_v2_path_tells_whether_it_reads_and_whether_it_is_protected(path: str, read: bool, protected: bool) -> None:
     assert is_read(path) is read
     request = prepare("POST", path)
     assert (request.is_write, request.is_protected) == (not read, protected)

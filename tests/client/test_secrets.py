@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 import logging
 import traceback
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_bill.client.auth import credentials_from
 from airflow_provider_bill.client.auth.device import RememberedDevice
+from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.redaction import Redactor
+from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.exceptions import BillError
+from dev.local_bill import LocalBill
 from dev.misbehaving_server import http_answer
 from tests.client.calls import v2_call, v3_call
+
+if TYPE_CHECKING:
+    from tests.client.conftest import ClientOf, MakeClient, Serve
 
 KINDS = ["v3", "v2", "console", "sync_token", "partner", "oauth", "spend_token"]
 MFA_KINDS = ["v3", "v2"]
 
 
-def sign_in_and_read(client):
+def sign_in_and_read(client: BillClient) -> BillSession:
     session = client.sign_in()
     v3_call(client, session, "GET", "/v3/spend/cards" if client.credentials.kind == "spend_token" else "/v3/vendors")
     return session
@@ -43,7 +50,9 @@ def all_texts_of(error: BaseException) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_secret_of_the_connection_and_the_session_is_told_once(client_of, secrets, kind):
+def test_every_secret_of_the_connection_and_the_session_is_told_once(
+    client_of: ClientOf, secrets: list[str], kind: str
+) -> None:
     client = client_of(kind)
     assert secrets == list(client.credentials.secrets())
     session = sign_in_and_read(client)
@@ -54,17 +63,20 @@ def test_every_secret_of_the_connection_and_the_session_is_told_once(client_of, 
 
 
 @pytest.mark.parametrize("kind", MFA_KINDS)
-def test_code_and_remembered_device_are_told_too(bill, client_of, secrets, kind):
+def test_code_and_remembered_device_are_told_too(
+    bill: LocalBill, client_of: ClientOf, secrets: list[str], kind: str
+) -> None:
     client = client_of(kind)
     session = client.sign_in()
     challenge = client.mfa.challenge(session)
     code = bill.codes()[-1]
     written = f"{code[:3]}-{code[3:]}"
     remembered = client.mfa.validate(session, challenge, written, device="d", machine_name="m", remember=True)
+    assert remembered is not None
     assert {code, written, remembered.token} <= set(secrets)
 
 
-def test_a_code_is_told_before_it_is_sent(bill, client_of, secrets):
+def test_a_code_is_told_before_it_is_sent(bill: LocalBill, client_of: ClientOf, secrets: list[str]) -> None:
     client = client_of()
     session = client.sign_in()
     bill.fault("/connect/v3/mfa/challenge/validate", kind="reset")
@@ -73,7 +85,7 @@ def test_a_code_is_told_before_it_is_sent(bill, client_of, secrets):
     assert "918273" in secrets
 
 
-def test_a_stored_session_is_told_when_it_is_first_used(client_of, secrets):
+def test_a_stored_session_is_told_when_it_is_first_used(client_of: ClientOf, secrets: list[str]) -> None:
     session = client_of().sign_in()
     secrets.clear()
     client = client_of()
@@ -93,7 +105,14 @@ ORDERS = [
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_error_of_a_sign_in_or_a_call_holds_a_secret(bill, client_of, secrets, caplog, kind, order):
+def test_no_error_of_a_sign_in_or_a_call_holds_a_secret(
+    bill: LocalBill,
+    client_of: ClientOf,
+    secrets: list[str],
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+    order: dict[str, Any],
+) -> None:
     remembered = RememberedDevice(token="remember-me-token-1", device="d") if kind in MFA_KINDS else None
     errors = []
     with caplog.at_level(logging.DEBUG):
@@ -116,7 +135,9 @@ def test_no_error_of_a_sign_in_or_a_call_holds_a_secret(bill, client_of, secrets
 
 @pytest.mark.parametrize("status", [302, 400, 401, 500])
 @pytest.mark.parametrize("kind", KINDS)
-def test_secrets_that_a_server_repeats_are_masked(bill, make_client, serve, kind, status):
+def test_secrets_that_a_server_repeats_are_masked(
+    bill: LocalBill, make_client: MakeClient, serve: Serve, kind: str, status: int
+) -> None:
     credentials = credentials_from(kind, bill.fields(kind))
     for echo in credentials.secrets():
         v3 = [{"code": "BDC_9999", "message": f"you sent {echo} and {json.dumps(echo)}"}]
@@ -129,15 +150,15 @@ def test_secrets_that_a_server_repeats_are_masked(bill, make_client, serve, kind
         assert echo not in all_texts_of(caught.value)
 
 
-def test_a_secret_in_a_path_is_masked_in_the_error(bill, client_of):
+def test_a_secret_in_a_path_is_masked_in_the_error(bill: LocalBill, client_of: ClientOf) -> None:
     client = client_of()
     session = client.sign_in()
     with pytest.raises(BillError) as caught:
-        v3_call(client, session, "GET", f"/v3/vendors/{client.credentials.developer_key}")
-    assert client.credentials.developer_key not in all_texts_of(caught.value)
+        v3_call(client, session, "GET", f"/v3/vendors/{bill.key}")
+    assert bill.key not in all_texts_of(caught.value)
 
 
-def test_a_secret_is_masked_also_as_json_and_as_a_form_writes_it():
+def test_a_secret_is_masked_also_as_json_and_as_a_form_writes_it() -> None:
     redactor = Redactor()
     redactor.add(['pa"ss wörd&1', "abc", "session-1", "session-1-longer"])
     text = redactor.redact(
@@ -146,7 +167,7 @@ def test_a_secret_is_masked_also_as_json_and_as_a_form_writes_it():
     assert text == "a *** b *** c *** *** abc"
 
 
-def test_logs_name_method_and_path_and_never_a_query(client_of, caplog):
+def test_logs_name_method_and_path_and_never_a_query(client_of: ClientOf, caplog: pytest.LogCaptureFixture) -> None:
     client = client_of()
     session = client.sign_in()
     with caplog.at_level(logging.DEBUG, logger="airflow_provider_bill"):
@@ -157,7 +178,7 @@ def test_logs_name_method_and_path_and_never_a_query(client_of, caplog):
     assert "max" not in ours[0].getMessage()
 
 
-def test_a_session_and_a_client_show_no_secret(client_of, secrets):
+def test_a_session_and_a_client_show_no_secret(client_of: ClientOf, secrets: list[str]) -> None:
     client = client_of()
     session = client.sign_in()
     texts = f"{session!r} {client!r} {client.credentials!r} {vars(session).keys()}"

@@ -5,20 +5,31 @@ from __future__ import annotations
 import dataclasses
 import socket
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
 from airflow_provider_bill import __version__
+from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.auth import credentials_from
+from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.request import v3_request
 from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.client.transport import Transport
 from airflow_provider_bill.exceptions import BillApiError, BillOutcomeUnknownError, BillUnavailableError
-from dev.clock import START
+from dev.clock import START, ManualClock
 from dev.misbehaving_server import http_answer
 from tests.client.calls import v2_call, v3_call
+
+if TYPE_CHECKING:
+    from tests.client.conftest import MakeClient, Serve
+
+ClientAt = Callable[..., BillClient]
+Send = Callable[[BillClient], Answer]
 
 FIELDS = {
     "login": "ada@example.com",
@@ -30,39 +41,39 @@ SESSION = BillSession(session_token="session-token-1", organization_id="008ABC",
 
 
 @pytest.fixture
-def client_at(make_client):
+def client_at(make_client: MakeClient) -> ClientAt:
     """Make a client of a server that is not BILL."""
     return lambda url, **options: make_client(credentials_from("v3", FIELDS), url, **options)
 
 
-def closed_port():
+def closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
+        return int(listening.getsockname()[1])
 
 
-def read(client):
+def read(client: BillClient) -> Answer:
     return v3_call(client, SESSION, "GET", "/v3/vendors")
 
 
-def write(client):
+def write(client: BillClient) -> Answer:
     return v3_call(client, SESSION, "POST", "/v3/payments", json={"amount": 1})
 
 
 @pytest.mark.parametrize("send", [read, write])
-def test_a_refused_connection_means_that_nothing_was_sent(client_at, send, slept):
+def test_a_refused_connection_means_that_nothing_was_sent(client_at: ClientAt, send: Send, slept: list[float]) -> None:
     with pytest.raises(BillUnavailableError, match="was not sent"):
         send(client_at(f"http://127.0.0.1:{closed_port()}"))
     assert len(slept) == (2 if send is read else 0)
 
 
 @pytest.mark.parametrize("send", [read, write])
-def test_an_unknown_host_means_that_nothing_was_sent(client_at, send):
+def test_an_unknown_host_means_that_nothing_was_sent(client_at: ClientAt, send: Send) -> None:
     with pytest.raises(BillUnavailableError, match=r"was not sent to no-such-host\.invalid"):
         send(client_at("https://no-such-host.invalid"))
 
 
 @pytest.mark.parametrize("send", [read, write])
-def test_no_connection_in_time_means_that_nothing_was_sent(client_at, send):
+def test_no_connection_in_time_means_that_nothing_was_sent(client_at: ClientAt, send: Send) -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -82,7 +93,7 @@ def test_no_connection_in_time_means_that_nothing_was_sent(client_at, send):
 
 
 @pytest.mark.parametrize("send", [read, write])
-def test_a_server_that_speaks_no_tls_is_not_trusted_with_a_call(client_at, serve, send):
+def test_a_server_that_speaks_no_tls_is_not_trusted_with_a_call(client_at: ClientAt, serve: Serve, send: Send) -> None:
     server = serve(http_answer(200, "{}"))
     cls = BillUnavailableError if send is read else (BillUnavailableError, BillOutcomeUnknownError)
     with pytest.raises(cls):
@@ -91,7 +102,9 @@ def test_a_server_that_speaks_no_tls_is_not_trusted_with_a_call(client_at, serve
 
 
 @pytest.mark.parametrize("misdeed", ["reset", "partial", "hang"])
-def test_a_write_that_was_sent_and_not_answered_is_unknown_and_not_sent_again(client_at, serve, slept, misdeed):
+def test_a_write_that_was_sent_and_not_answered_is_unknown_and_not_sent_again(
+    client_at: ClientAt, serve: Serve, slept: list[float], misdeed: str
+) -> None:
     server = serve(misdeed)
     with pytest.raises(BillOutcomeUnknownError, match="no answer came"):
         write(client_at(server.url, timeout=(5.0, 0.3)))
@@ -99,14 +112,16 @@ def test_a_write_that_was_sent_and_not_answered_is_unknown_and_not_sent_again(cl
 
 
 @pytest.mark.parametrize("misdeed", ["reset", "partial", "hang"])
-def test_a_read_that_was_not_answered_is_asked_three_times(client_at, serve, slept, misdeed):
+def test_a_read_that_was_not_answered_is_asked_three_times(
+    client_at: ClientAt, serve: Serve, slept: list[float], misdeed: str
+) -> None:
     server = serve(misdeed)
     with pytest.raises(BillUnavailableError, match="no answer came"):
         read(client_at(server.url, timeout=(5.0, 0.3)))
     assert (len(server.requests), len(slept)) == (3, 2)
 
 
-def test_a_kept_connection_that_is_reset_leaves_a_write_unknown(client_at, serve):
+def test_a_kept_connection_that_is_reset_leaves_a_write_unknown(client_at: ClientAt, serve: Serve) -> None:
     server = serve(http_answer(200, '{"results":[]}'), "reset")
     client = client_at(server.url)
     read(client)
@@ -115,7 +130,9 @@ def test_a_kept_connection_that_is_reset_leaves_a_write_unknown(client_at, serve
     assert (server.connections, len(server.requests)) == (1, 2)
 
 
-def test_an_error_that_the_caller_was_handling_does_not_make_a_write_look_unsent(client_at, serve):
+def test_an_error_that_the_caller_was_handling_does_not_make_a_write_look_unsent(
+    client_at: ClientAt, serve: Serve
+) -> None:
     server = serve("reset")
     client = client_at(server.url)
     try:
@@ -126,14 +143,14 @@ def test_an_error_that_the_caller_was_handling_does_not_make_a_write_look_unsent
 
 
 @pytest.mark.parametrize("answer", [b"not http at all\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"])
-def test_what_is_not_http_is_no_answer(client_at, serve, answer):
+def test_what_is_not_http_is_no_answer(client_at: ClientAt, serve: Serve, answer: bytes) -> None:
     server = serve(answer)
     with pytest.raises((BillOutcomeUnknownError, BillUnavailableError)):
         write(client_at(server.url, timeout=(5.0, 0.3)))
     assert len(server.requests) == 1
 
 
-def test_a_body_in_an_encoding_that_lies_leaves_a_write_unknown(client_at, serve):
+def test_a_body_in_an_encoding_that_lies_leaves_a_write_unknown(client_at: ClientAt, serve: Serve) -> None:
     server = serve(http_answer(200, b"not gzip", extra="Content-Encoding: gzip\r\n"))
     with pytest.raises(BillOutcomeUnknownError):
         write(client_at(server.url))
@@ -141,7 +158,7 @@ def test_a_body_in_an_encoding_that_lies_leaves_a_write_unknown(client_at, serve
 
 @pytest.mark.parametrize("send", [read, write])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_redirect_is_followed(client_at, serve, status, send):
+def test_no_redirect_is_followed(client_at: ClientAt, serve: Serve, status: int, send: Send) -> None:
     elsewhere = serve(http_answer(200, '{"results":[]}'))
     server = serve(http_answer(status, "", extra=f"Location: {elsewhere.url}/connect/v3/vendors\r\n"))
     with pytest.raises(BillApiError, match="redirect"):
@@ -149,13 +166,15 @@ def test_no_redirect_is_followed(client_at, serve, status, send):
     assert (len(server.requests), elsewhere.requests) == (1, [])
 
 
-def test_a_redirect_to_nonsense_is_the_same_error(client_at, serve):
+def test_a_redirect_to_nonsense_is_the_same_error(client_at: ClientAt, serve: Serve) -> None:
     server = serve(http_answer(302, "", extra="Location: http://[\xff\r\n"))
     with pytest.raises(BillApiError, match="redirect"):
         read(client_at(server.url))
 
 
-def test_a_session_goes_in_headers_and_nothing_else_does(client_at, serve, tmp_path, monkeypatch):
+def test_a_session_goes_in_headers_and_nothing_else_does(
+    client_at: ClientAt, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("default login me password netrc-secret\n")
     netrc.chmod(0o600)
@@ -173,7 +192,7 @@ def test_a_session_goes_in_headers_and_nothing_else_does(client_at, serve, tmp_p
     assert server.connections == 1
 
 
-def test_a_v2_call_is_a_form_without_a_query(client_at, serve):
+def test_a_v2_call_is_a_form_without_a_query(client_at: ClientAt, serve: Serve) -> None:
     server = serve(http_answer(200, '{"response_status":0,"response_message":"Success","response_data":[]}'))
     v2_call(client_at(server.url), SESSION, "List/Vendor.json", {"start": 0})
     head, body = server.requests[0].decode().split("\r\n\r\n")
@@ -182,7 +201,7 @@ def test_a_v2_call_is_a_form_without_a_query(client_at, serve):
     assert body == "devKey=dev-key-1&sessionId=session-token-1&data=%7B%22start%22%3A+0%7D"
 
 
-def test_a_v2_call_goes_only_to_an_endpoint_that_may_be_used(client_at, serve):
+def test_a_v2_call_goes_only_to_an_endpoint_that_may_be_used(client_at: ClientAt, serve: Serve) -> None:
     server, elsewhere = (
         serve(http_answer(200, '{"response_status":0}')),
         serve(http_answer(200, '{"response_status":0}')),
@@ -192,7 +211,7 @@ def test_a_v2_call_goes_only_to_an_endpoint_that_may_be_used(client_at, serve):
     assert (len(server.requests), len(elsewhere.requests)) == (1, 0)
 
 
-def test_the_user_agent_names_provider_requests_and_python(serve, clock):
+def test_the_user_agent_names_provider_requests_and_python(serve: Serve, clock: ManualClock) -> None:
     server = serve(http_answer(200, "{}"))
     transport = Transport(clock=clock, user_agent_suffix="airflow/3.1.0")
     transport.send(v3_request("GET", "/"), server.url)
@@ -203,7 +222,9 @@ def test_the_user_agent_names_provider_requests_and_python(serve, clock):
     assert agent.encode() in server.requests[0]
 
 
-def test_a_proxy_that_cannot_be_reached_means_that_nothing_was_sent(client_at, monkeypatch):
+def test_a_proxy_that_cannot_be_reached_means_that_nothing_was_sent(
+    client_at: ClientAt, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{closed_port()}")
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -211,7 +232,9 @@ def test_a_proxy_that_cannot_be_reached_means_that_nothing_was_sent(client_at, m
         write(client_at("https://bill.example.com"))
 
 
-def test_a_tunnel_that_the_proxy_refuses_means_that_nothing_was_sent(client_at, serve, monkeypatch):
+def test_a_tunnel_that_the_proxy_refuses_means_that_nothing_was_sent(
+    client_at: ClientAt, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     proxy = serve(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
     monkeypatch.setenv("https_proxy", proxy.url)
     monkeypatch.delenv("no_proxy", raising=False)
@@ -221,7 +244,7 @@ def test_a_tunnel_that_the_proxy_refuses_means_that_nothing_was_sent(client_at, 
     assert [request.split(b" ")[0] for request in proxy.requests] == [b"CONNECT"]
 
 
-def test_threads_share_a_client_without_mixing_answers(client_at, serve):
+def test_threads_share_a_client_without_mixing_answers(client_at: ClientAt, serve: Serve) -> None:
     server = serve(http_answer(200, '{"results":[{"id":1}]}'))
     client = client_at(server.url)
     with ThreadPoolExecutor(8) as pool:

@@ -12,14 +12,14 @@ from airflow_provider_bill.hooks.connection import read_connection
 
 
 @pytest.mark.parametrize("extra", ["not json", "[1]", '"text"'])
-def test_an_extra_that_is_no_json_object_is_refused(extra):
+def test_an_extra_that_is_no_json_object_is_refused(extra: str) -> None:
     # Airflow refuses it at some of its doors; a secrets backend of one's own can still hand it over.
     connection = SimpleNamespace(conn_id="bill_default", extra=extra, login="ada", password="secret", host="")
     with pytest.raises(BillConfigurationError, match="extra of connection 'bill_default' is not a JSON object"):
-        read_connection(connection)
+        read_connection(connection)  # type: ignore[arg-type]
 
 
-def test_host_and_port_may_stand_in_their_own_fields():
+def test_host_and_port_may_stand_in_their_own_fields() -> None:
     connection = Connection(
         conn_id="b",
         conn_type="bill",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -13,16 +15,21 @@ from airflow_provider_bill.exceptions import (
     BillSignInRefusedError,
 )
 from airflow_provider_bill.hooks.bill import BillHook
+from dev.local_bill import LocalBill
+
+Connect = Callable[..., list[str]]
 
 
-def test_two_hooks_of_a_connection_share_one_session(connect, bill):
+def test_two_hooks_of_a_connection_share_one_session(connect: Connect, bill: LocalBill) -> None:
     connect("v3")
     assert BillHook().request("GET", "/v3/vendors", params={"max": 2})["results"]
     assert BillHook().request("GET", "/v3/bills", params={"max": 2})["results"]
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_outside_a_task_one_line_says_that_the_session_stays_here(connect, caplog):
+def test_outside_a_task_one_line_says_that_the_session_stays_here(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
     connect("v3")
     caplog.set_level("INFO")
     hook = BillHook()
@@ -32,7 +39,7 @@ def test_outside_a_task_one_line_says_that_the_session_stays_here(connect, caplo
 
 
 @pytest.mark.parametrize("kind", ["v3", "console", "sync_token", "partner", "oauth"])
-def test_all_pages_of_a_v3_list_come_one_after_the_other(kind, connect):
+def test_all_pages_of_a_v3_list_come_one_after_the_other(kind: str, connect: Connect) -> None:
     connect(kind)
     rows = list(BillHook().paginate("/v3/vendors", {"sort": "createdTime:asc"}))
     assert len(rows) == len({row["id"] for row in rows})
@@ -40,13 +47,13 @@ def test_all_pages_of_a_v3_list_come_one_after_the_other(kind, connect):
 
 
 @pytest.mark.parametrize("kind", ["v2", "v3", "sync_token"])
-def test_all_pages_of_a_v2_list_come_one_after_the_other(kind, connect):
+def test_all_pages_of_a_v2_list_come_one_after_the_other(kind: str, connect: Connect) -> None:
     connect(kind)
     rows = list(BillHook().paginate("List/Vendor.json", page_size=100))
     assert len({row["id"] for row in rows}) == len(rows) > 250
 
 
-def test_a_spend_token_reads_spend_lists_only(connect, bill):
+def test_a_spend_token_reads_spend_lists_only(connect: Connect, bill: LocalBill) -> None:
     connect("spend_token")
     assert list(BillHook().paginate("/v3/spend/transactions"))
     before = bill.stats()["requests"]
@@ -56,7 +63,9 @@ def test_a_spend_token_reads_spend_lists_only(connect, bill):
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2", "console", "sync_token", "partner", "oauth", "spend_token"])
-def test_the_connection_test_signs_in_and_out_once_and_stores_nothing(kind, connect, bill):
+def test_the_connection_test_signs_in_and_out_once_and_stores_nothing(
+    kind: str, connect: Connect, bill: LocalBill
+) -> None:
     connect(kind)
     worked, message = BillHook().test_connection()
     assert worked, message
@@ -66,7 +75,7 @@ def test_the_connection_test_signs_in_and_out_once_and_stores_nothing(kind, conn
     assert BillHook().peek() is None
 
 
-def test_the_connection_test_tells_why_it_failed_and_names_no_secret(connect):
+def test_the_connection_test_tells_why_it_failed_and_names_no_secret(connect: Connect) -> None:
     connect("v3", password="the wrong password")
     worked, message = BillHook().test_connection()
     assert not worked
@@ -74,7 +83,7 @@ def test_the_connection_test_tells_why_it_failed_and_names_no_secret(connect):
     assert "the wrong password" not in message
 
 
-def test_signing_out_ends_the_session_and_a_second_time_does_nothing(connect, bill):
+def test_signing_out_ends_the_session_and_a_second_time_does_nothing(connect: Connect, bill: LocalBill) -> None:
     connect("v3")
     BillHook().sign_in()
     assert BillHook().sign_out() is True
@@ -83,7 +92,7 @@ def test_signing_out_ends_the_session_and_a_second_time_does_nothing(connect, bi
     assert (stats["sign_outs"], stats["open_sessions"]) == (1, 0)
 
 
-def test_signing_out_of_a_session_that_bill_ended_is_a_success(connect, bill):
+def test_signing_out_of_a_session_that_bill_ended_is_a_success(connect: Connect, bill: LocalBill) -> None:
     connect("v3")
     BillHook().sign_in()
     bill.expire_sessions()
@@ -91,7 +100,7 @@ def test_signing_out_of_a_session_that_bill_ended_is_a_success(connect, bill):
     assert BillHook().peek() is None
 
 
-def test_a_handle_leads_another_hook_to_the_session_and_holds_no_secret(connect, bill):
+def test_a_handle_leads_another_hook_to_the_session_and_holds_no_secret(connect: Connect, bill: LocalBill) -> None:
     secrets = connect("v3")
     handle = BillHook().sign_in()
     token = BillHook().session().session_token
@@ -101,14 +110,14 @@ def test_a_handle_leads_another_hook_to_the_session_and_holds_no_secret(connect,
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_a_handle_of_another_connection_is_refused(connect):
+def test_a_handle_of_another_connection_is_refused(connect: Connect) -> None:
     connect("v3")
     handle = BillHook().sign_in()
     with pytest.raises(BillHandleError, match="'bill_default', not of 'other'"):
         BillHook.from_handle(handle, bill_conn_id="other")
 
 
-def test_a_handle_older_than_the_connection_is_refused(connect):
+def test_a_handle_older_than_the_connection_is_refused(connect: Connect) -> None:
     connect("v3")
     handle = BillHook().sign_in()
     connect("oauth")
@@ -116,7 +125,7 @@ def test_a_handle_older_than_the_connection_is_refused(connect):
         BillHook.from_handle(handle)
 
 
-def test_what_must_not_be_retried_is_told_so_to_airflow_and_stays_what_it_was(connect):
+def test_what_must_not_be_retried_is_told_so_to_airflow_and_stays_what_it_was(connect: Connect) -> None:
     connect("v3", password="the wrong password")
     with pytest.raises(BillSignInRefusedError) as caught:
         BillHook().session()
@@ -124,7 +133,7 @@ def test_what_must_not_be_retried_is_told_so_to_airflow_and_stays_what_it_was(co
     assert caught.value.code == "BDC_1101"
 
 
-def test_a_refused_password_is_not_sent_again_until_it_is_corrected(connect, bill):
+def test_a_refused_password_is_not_sent_again_until_it_is_corrected(connect: Connect, bill: LocalBill) -> None:
     connect("v3", password="the wrong password")
     for _ in range(3):
         with pytest.raises(BillSignInRefusedError, match="BDC_1101"):
@@ -158,7 +167,9 @@ def test_a_refused_password_is_not_sent_again_until_it_is_corrected(connect, bil
         ("v3", {"host": "https://gateway.prod.bill.com"}, "environment"),
     ],
 )
-def test_a_connection_that_cannot_work_is_refused_before_anything_is_sent(kind, changes, named, connect, bill):
+def test_a_connection_that_cannot_work_is_refused_before_anything_is_sent(
+    kind: str, changes: dict[str, Any], named: str, connect: Connect, bill: LocalBill
+) -> None:
     connect(kind, **changes)
     with pytest.raises(BillConfigurationError) as caught:
         BillHook().session()
@@ -167,7 +178,9 @@ def test_a_connection_that_cannot_work_is_refused_before_anything_is_sent(kind, 
 
 
 @pytest.mark.parametrize("spelling", ["developer_api_key", "devKey", "dev_key", "developer_key"])
-def test_the_developer_key_is_read_under_each_of_its_spellings(spelling, connect, bill):
+def test_the_developer_key_is_read_under_each_of_its_spellings(
+    spelling: str, connect: Connect, bill: LocalBill
+) -> None:
     connect("v3", rename={"developer_api_key": spelling})
     BillHook().session()
     assert bill.stats()["sign_ins"] == 1
@@ -186,7 +199,9 @@ def test_the_developer_key_is_read_under_each_of_its_spellings(spelling, connect
         (lambda hook: list(hook.paginate("vendors")), "/v3/"),
     ],
 )
-def test_a_path_of_the_wrong_dialect_is_refused_before_anything_is_sent(call, named, connect, bill):
+def test_a_path_of_the_wrong_dialect_is_refused_before_anything_is_sent(
+    call: Callable[[BillHook], Any], named: str, connect: Connect, bill: LocalBill
+) -> None:
     connect("v3")
     with pytest.raises(BillConfigurationError) as caught:
         call(BillHook())
@@ -194,17 +209,19 @@ def test_a_path_of_the_wrong_dialect_is_refused_before_anything_is_sent(call, na
     assert bill.stats()["requests"] == 0
 
 
-def test_an_organization_that_the_key_cannot_enter_is_passed_on_with_bills_code(connect, bill):
+def test_an_organization_that_the_key_cannot_enter_is_passed_on_with_bills_code(
+    connect: Connect, bill: LocalBill
+) -> None:
     connect("v3")
     with pytest.raises(BillSignInRefusedError, match="BDC_11"):
         BillHook(organization_id="00801XXX000100000000").session()
     assert BillHook(organization_id="00801XXX000100000000").peek() is None
 
 
-def test_an_unknown_store_is_refused_by_name():
+def test_an_unknown_store_is_refused_by_name() -> None:
     with pytest.raises(BillConfigurationError, match="'variable', 'xcom' or 'memory'"):
         BillHook(store="redis")
 
 
-def test_a_hook_reads_nothing_before_it_is_used():
+def test_a_hook_reads_nothing_before_it_is_used() -> None:
     BillHook("there_is_no_such_connection")

@@ -10,14 +10,20 @@ import pendulum
 import pytest
 from airflow.providers.common.compat.sdk import DAG
 
+from dev.dag_runner import DagResult
+
+Connect = Callable[..., list[str]]
+NewDag = Callable[..., DAG]
+RunDag = Callable[..., DagResult]
+
 _NUMBERS = count(1)
 
 
 @pytest.fixture
-def new_dag() -> Callable[..., Any]:
+def new_dag() -> NewDag:
     """Make a DAG with an id of its own; use it in a ``with`` statement."""
 
-    def make(**kwargs: Any) -> Any:
+    def make(**kwargs: Any) -> DAG:
         return DAG(
             dag_id=f"test_{next(_NUMBERS)}",
             schedule=None,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import Variable, get_current_context, task
@@ -17,6 +19,13 @@ from airflow_provider_bill.operators.mfa import (
     BillMfaValidateOperator,
 )
 from airflow_provider_bill.sensors.bill import BillSessionSensor
+from dev.local_bill import LocalBill
+
+if TYPE_CHECKING:
+    from tests.operators.conftest import Connect, NewDag, RunDag
+
+Counts = Callable[[], tuple[int, int, int]]
+Failures = list[Exception]
 
 CODE = "482913"
 WRONG = "111111"
@@ -28,13 +37,13 @@ with_hitl = pytest.mark.skipif(not HAS_HITL, reason="this Airflow has no Human-i
 
 
 @pytest.fixture
-def known_code(bill):
+def known_code(bill: LocalBill) -> None:
     """Every text holds the same code, so that a DAG can name it."""
     bill.settings(mfa_code=CODE)
 
 
 @pytest.fixture
-def counts(bill):
+def counts(bill: LocalBill) -> Counts:
     """Give sign-ins, texts and payments that BILL has counted."""
 
     def read() -> tuple[int, int, int]:
@@ -45,12 +54,12 @@ def counts(bill):
 
 
 @pytest.fixture
-def failures(monkeypatch):
+def failures(monkeypatch: pytest.MonkeyPatch) -> Failures:
     """The error of each failed try of an operator of ours, as Airflow gets to see it."""
-    errors: list[Exception] = []
+    errors: Failures = []
 
-    def noting(execute):
-        def run(self, context):
+    def noting(execute: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def run(self: Any, context: Any) -> Any:
             try:
                 return execute(self, context)
             except Exception as error:
@@ -65,7 +74,7 @@ def failures(monkeypatch):
     return errors
 
 
-def two_operators(**kwargs):
+def two_operators(**kwargs: Any) -> BillMfaValidateOperator:
     challenge = BillMfaChallengeOperator(task_id="challenge")
     validate = BillMfaValidateOperator(
         **{
@@ -82,7 +91,7 @@ def two_operators(**kwargs):
     return validate
 
 
-def pay(**kwargs):
+def pay(**kwargs: Any) -> BillApiOperator:
     return BillApiOperator(task_id="pay", endpoint="/v3/payments", method="POST", data=PAYMENT, **kwargs)
 
 
@@ -96,17 +105,17 @@ SOURCES = {
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_code_from_anywhere_makes_the_session_trusted_for_a_payment(
-    source, mode, connect, known_code, new_dag, run_dag, counts
-):
+    source: str, mode: str, connect: Connect, known_code: None, new_dag: NewDag, run_dag: RunDag, counts: Counts
+) -> None:
     connect("v3")
     with new_dag() as dag:
 
         @task
-        def a_person():
+        def a_person() -> None:
             Variable.set(CODE_VARIABLE, f"{CODE[:3]}-{CODE[3:]}\n")
 
         @task(trigger_rule="all_done")
-        def left():
+        def left() -> Any:
             return Variable.get(CODE_VARIABLE, None)
 
         a_person() >> two_operators(code_source=SOURCES[source], mode=mode) >> pay() >> left()
@@ -119,14 +128,14 @@ def test_a_code_from_anywhere_makes_the_session_trusted_for_a_payment(
 
 
 def test_nothing_yet_means_wait_and_a_wrong_code_means_wait_for_another(
-    connect, known_code, new_dag, run_dag, counts, bill
-):
+    connect: Connect, known_code: None, new_dag: NewDag, run_dag: RunDag, counts: Counts, bill: LocalBill
+) -> None:
     connect("v3")
     with new_dag() as dag:
         challenge = BillMfaChallengeOperator(task_id="challenge")
 
         @task
-        def look_again_and_again(challenge):
+        def look_again_and_again(challenge: Any) -> list[Any]:
             context = get_current_context()
             looks = []
             for number, code in enumerate([None, "", WRONG, "12 34", CODE]):
@@ -151,8 +160,15 @@ def test_nothing_yet_means_wait_and_a_wrong_code_means_wait_for_another(
 
 @pytest.mark.parametrize("source", ["callable", "template"])
 def test_a_wrong_code_from_a_source_that_has_no_other_fails_at_once(
-    source, connect, known_code, new_dag, run_dag, failures, counts, bill
-):
+    source: str,
+    connect: Connect,
+    known_code: None,
+    new_dag: NewDag,
+    run_dag: RunDag,
+    failures: Failures,
+    counts: Counts,
+    bill: LocalBill,
+) -> None:
     connect("v3")
     with new_dag() as dag:
         code_source = (lambda context: WRONG) if source == "callable" else "{{ dag_run.conf['entered'] }}"
@@ -166,7 +182,9 @@ def test_a_wrong_code_from_a_source_that_has_no_other_fails_at_once(
     assert bill.stats()["by_path"]["/connect/v3/mfa/challenge/validate"] == 1
 
 
-def test_a_code_that_never_comes_ends_with_the_timeout(connect, known_code, new_dag, run_dag, counts, bill):
+def test_a_code_that_never_comes_ends_with_the_timeout(
+    connect: Connect, known_code: None, new_dag: NewDag, run_dag: RunDag, counts: Counts, bill: LocalBill
+) -> None:
     connect("v3")
     with new_dag() as dag:
         two_operators(code_source=lambda context: None, timeout=0.3)
@@ -175,7 +193,9 @@ def test_a_code_that_never_comes_ends_with_the_timeout(connect, known_code, new_
     assert "/connect/v3/mfa/challenge/validate" not in bill.stats()["by_path"]
 
 
-def test_a_trusted_session_needs_neither_text_nor_code(connect, known_code, new_dag, run_dag, counts):
+def test_a_trusted_session_needs_neither_text_nor_code(
+    connect: Connect, known_code: None, new_dag: NewDag, run_dag: RunDag, counts: Counts
+) -> None:
     connect("v3")
     with new_dag() as first:
         two_operators()
@@ -190,8 +210,14 @@ def test_a_trusted_session_needs_neither_text_nor_code(connect, known_code, new_
 
 @pytest.mark.parametrize("remember", [True, False])
 def test_the_next_session_is_trusted_only_if_the_device_was_remembered(
-    remember, connect, known_code, new_dag, run_dag, counts, bill
-):
+    remember: bool,
+    connect: Connect,
+    known_code: None,
+    new_dag: NewDag,
+    run_dag: RunDag,
+    counts: Counts,
+    bill: LocalBill,
+) -> None:
     connect("v3")
     with new_dag() as first:
         two_operators(remember=remember)
@@ -208,7 +234,9 @@ def test_the_next_session_is_trusted_only_if_the_device_was_remembered(
     assert counts() == ((2, 1, 2) if remember else (2, 2, 1))
 
 
-def test_trust_is_renewed_before_it_runs_out(connect, known_code, new_dag, run_dag, counts):
+def test_trust_is_renewed_before_it_runs_out(
+    connect: Connect, known_code: None, new_dag: NewDag, run_dag: RunDag, counts: Counts
+) -> None:
     connect("v3")
     with new_dag() as first:
         two_operators()
@@ -223,7 +251,9 @@ def test_trust_is_renewed_before_it_runs_out(connect, known_code, new_dag, run_d
 
 
 @pytest.mark.parametrize("challenge", [{"challenge_id": "only"}, ["no dict"], "{{ 'text' }}"])
-def test_a_malformed_challenge_is_refused_before_bill_is_asked(challenge, connect, new_dag, run_dag, failures, bill):
+def test_a_malformed_challenge_is_refused_before_bill_is_asked(
+    challenge: Any, connect: Connect, new_dag: NewDag, run_dag: RunDag, failures: Failures, bill: LocalBill
+) -> None:
     connect("v3")
     with new_dag() as dag:
         BillMfaValidateOperator(
@@ -240,12 +270,18 @@ def test_a_malformed_challenge_is_refused_before_bill_is_asked(challenge, connec
 
 
 def test_a_challenge_of_a_session_that_is_gone_says_to_ask_for_a_new_code(
-    connect, known_code, new_dag, run_dag, failures, bill, counts
-):
+    connect: Connect,
+    known_code: None,
+    new_dag: NewDag,
+    run_dag: RunDag,
+    failures: Failures,
+    bill: LocalBill,
+    counts: Counts,
+) -> None:
     connect("v3")
     with new_dag() as dag:
 
-        def expire_and_answer(context):
+        def expire_and_answer(context: Any) -> str:
             bill.expire_sessions()
             return CODE
 
@@ -256,7 +292,9 @@ def test_a_challenge_of_a_session_that_is_gone_says_to_ask_for_a_new_code(
     assert counts() == (2, 1, 0)
 
 
-def test_without_a_phone_the_challenge_says_where_to_register_one(connect, new_dag, run_dag, failures, bill, counts):
+def test_without_a_phone_the_challenge_says_where_to_register_one(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag, failures: Failures, bill: LocalBill, counts: Counts
+) -> None:
     nora = next(user for user in bill.seed["users"] if user["username"].startswith("nora"))
     connect("v3", login=nora["username"], password=nora["password"])
     with new_dag() as dag:
@@ -269,7 +307,9 @@ def test_without_a_phone_the_challenge_says_where_to_register_one(connect, new_d
 
 
 @pytest.mark.parametrize("kind", ["sync_token", "oauth"])
-def test_a_kind_without_mfa_is_refused_before_any_call(kind, connect, new_dag, run_dag, failures, bill):
+def test_a_kind_without_mfa_is_refused_before_any_call(
+    kind: str, connect: Connect, new_dag: NewDag, run_dag: RunDag, failures: Failures, bill: LocalBill
+) -> None:
     connect(kind)
     operators = [BillMfaChallengeOperator, *([BillMfaOperator] if HAS_HITL else [])]
     with new_dag() as dag:
@@ -284,7 +324,7 @@ def test_a_kind_without_mfa_is_refused_before_any_call(kind, connect, new_dag, r
 
 
 @pytest.mark.skipif(HAS_HITL, reason="this Airflow has Human-in-the-loop")
-def test_without_human_in_the_loop_the_parse_error_names_the_two_other_operators(new_dag):
+def test_without_human_in_the_loop_the_parse_error_names_the_two_other_operators(new_dag: NewDag) -> None:
     with (
         new_dag(),
         pytest.raises(
@@ -297,8 +337,8 @@ def test_without_human_in_the_loop_the_parse_error_names_the_two_other_operators
 @with_hitl
 @pytest.mark.parametrize("remember", [True, False])
 def test_the_task_for_a_person_asks_nobody_while_the_session_is_trusted(
-    remember, connect, known_code, new_dag, run_dag, counts
-):
+    remember: bool, connect: Connect, known_code: None, new_dag: NewDag, run_dag: RunDag, counts: Counts
+) -> None:
     connect("v3")
     with new_dag() as dag:
         two_operators(remember=remember) >> BillMfaOperator(task_id="mfa") >> pay()
@@ -312,7 +352,9 @@ def test_the_task_for_a_person_asks_nobody_while_the_session_is_trusted(
 
 @with_hitl
 @pytest.mark.parametrize("mode", ["off", "bypass"])
-def test_where_mfa_is_off_nobody_is_asked(mode, connect, new_dag, run_dag, counts, bill):
+def test_where_mfa_is_off_nobody_is_asked(
+    mode: str, connect: Connect, new_dag: NewDag, run_dag: RunDag, counts: Counts, bill: LocalBill
+) -> None:
     bill.settings(mfa_mode=mode)
     connect("v3")
     with new_dag() as dag:
@@ -331,7 +373,9 @@ def test_where_mfa_is_off_nobody_is_asked(mode, connect, new_dag, run_dag, count
         ({"error": "no form", "error_type": "unknown"}, "clear the task"),
     ],
 )
-def test_a_form_that_nobody_answered_says_what_to_do(event, says, new_dag, bill):
+def test_a_form_that_nobody_answered_says_what_to_do(
+    event: dict[str, str], says: str, new_dag: NewDag, bill: LocalBill
+) -> None:
     with new_dag():
         operator = BillMfaOperator(task_id="mfa")
     with pytest.raises(BillMfaError, match=says):
@@ -340,7 +384,7 @@ def test_a_form_that_nobody_answered_says_what_to_do(event, says, new_dag, bill)
 
 
 @with_hitl
-def test_the_form_is_the_operators_own_and_hides_what_is_typed(new_dag):
+def test_the_form_is_the_operators_own_and_hides_what_is_typed(new_dag: NewDag) -> None:
     with new_dag(params={"amount": 5}):
         operator = BillMfaOperator(task_id="mfa", response_timeout=timedelta(hours=1), assigned_users=[])
     assert list(operator.params) == ["mfa_token"]
@@ -348,7 +392,9 @@ def test_the_form_is_the_operators_own_and_hides_what_is_typed(new_dag):
     assert operator.response_timeout == timedelta(hours=1)
 
 
-def test_a_warm_up_keeps_a_live_session_and_signs_in_only_where_there_is_none(connect, new_dag, run_dag, counts, bill):
+def test_a_warm_up_keeps_a_live_session_and_signs_in_only_where_there_is_none(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag, counts: Counts, bill: LocalBill
+) -> None:
     connect("v3")
     with new_dag() as dag:
         BillSessionWarmupOperator(task_id="warm_up")
@@ -367,8 +413,14 @@ def test_a_warm_up_keeps_a_live_session_and_signs_in_only_where_there_is_none(co
     ("renew_within", "needs_mfa"), [(timedelta(days=5), False), (timedelta(days=31), True), (None, False)]
 )
 def test_a_warm_up_says_for_how_long_trust_lasts_and_tells_the_notifiers_in_time(
-    renew_within, needs_mfa, connect, known_code, new_dag, run_dag, counts
-):
+    renew_within: timedelta | None,
+    needs_mfa: bool,
+    connect: Connect,
+    known_code: None,
+    new_dag: NewDag,
+    run_dag: RunDag,
+    counts: Counts,
+) -> None:
     connect("v3")
     told = []
     with new_dag() as dag:
@@ -386,7 +438,9 @@ def test_a_warm_up_says_for_how_long_trust_lasts_and_tells_the_notifiers_in_time
     assert counts() == (1, 1, 0)
 
 
-def test_a_warm_up_without_trust_tells_nobody_where_nobody_needs_it(connect, new_dag, run_dag):
+def test_a_warm_up_without_trust_tells_nobody_where_nobody_needs_it(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag
+) -> None:
     connect("v3")
     with new_dag() as dag:
         BillSessionWarmupOperator(task_id="warm_up", renew_within=None)
@@ -395,7 +449,9 @@ def test_a_warm_up_without_trust_tells_nobody_where_nobody_needs_it(connect, new
 
 
 @pytest.mark.parametrize(("kind", "sign_ins"), [("oauth", 1), ("sync_token", 1), ("spend_token", 0)])
-def test_a_warm_up_of_a_kind_without_mfa_needs_nobody(kind, sign_ins, connect, new_dag, run_dag, counts):
+def test_a_warm_up_of_a_kind_without_mfa_needs_nobody(
+    kind: str, sign_ins: int, connect: Connect, new_dag: NewDag, run_dag: RunDag, counts: Counts
+) -> None:
     connect(kind)
     with new_dag() as dag:
         BillSessionWarmupOperator(task_id="warm_up")
@@ -408,17 +464,17 @@ def test_a_warm_up_of_a_kind_without_mfa_needs_nobody(kind, sign_ins, connect, n
 
 @pytest.mark.parametrize("kind", ["v3", "v2"])
 def test_a_task_that_must_have_trust_fails_with_the_way_out_and_sends_nothing(
-    kind, connect, new_dag, run_dag, failures, counts, bill
-):
+    kind: str, connect: Connect, new_dag: NewDag, run_dag: RunDag, failures: Failures, counts: Counts, bill: LocalBill
+) -> None:
     connect(kind)
     endpoint = "/v3/vendors" if kind == "v3" else "List/Vendor.json"
-    asking = {"retries": 2, "trigger_rule": "all_done"}
+    asking: dict[str, Any] = {"retries": 2, "trigger_rule": "all_done"}
     with new_dag() as dag:
         login = BillLoginOperator(task_id="login", require_trusted=True, **asking)
         call = BillApiOperator(task_id="call", endpoint=endpoint, require_trusted=True, **asking)
 
-        @task(**asking)
-        def by_hook():
+        @task(retries=2, trigger_rule="all_done")
+        def by_hook() -> list[Any]:
             try:
                 return list(BillHook(require_trusted=True).paginate(endpoint))
             except BillMfaRequiredError as error:
@@ -436,7 +492,9 @@ def test_a_task_that_must_have_trust_fails_with_the_way_out_and_sends_nothing(
     assert not [path for path in bill.stats()["by_path"] if "endor" in path]
 
 
-def test_with_trust_the_same_tasks_run_on_one_sign_in(connect, known_code, new_dag, run_dag, counts):
+def test_with_trust_the_same_tasks_run_on_one_sign_in(
+    connect: Connect, known_code: None, new_dag: NewDag, run_dag: RunDag, counts: Counts
+) -> None:
     connect("v3")
     with new_dag() as dag:
         login = BillLoginOperator(task_id="login", require_trusted=True)
@@ -444,7 +502,7 @@ def test_with_trust_the_same_tasks_run_on_one_sign_in(connect, known_code, new_d
         live = BillSessionSensor(task_id="live", require_trusted=True, poke_interval=0.1, timeout=5)
 
         @task
-        def by_hook():
+        def by_hook() -> int:
             return len(list(BillHook(require_trusted=True).paginate("/v3/bills")))
 
         two_operators() >> live >> login >> call >> by_hook()
@@ -455,7 +513,9 @@ def test_with_trust_the_same_tasks_run_on_one_sign_in(connect, known_code, new_d
     assert counts() == (1, 1, 0)
 
 
-def test_a_payment_without_trust_fails_once_and_is_not_sent(connect, new_dag, run_dag, failures, counts, bill):
+def test_a_payment_without_trust_fails_once_and_is_not_sent(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag, failures: Failures, counts: Counts, bill: LocalBill
+) -> None:
     connect("v3")
     with new_dag() as dag:
         pay(retries=2)
@@ -467,8 +527,8 @@ def test_a_payment_without_trust_fails_once_and_is_not_sent(connect, new_dag, ru
 
 
 def test_a_payment_in_the_session_of_one_run_steps_up_with_the_device_of_all(
-    connect, known_code, new_dag, run_dag, counts, bill
-):
+    connect: Connect, known_code: None, new_dag: NewDag, run_dag: RunDag, counts: Counts, bill: LocalBill
+) -> None:
     connect("v3")
     with new_dag() as dag:
         login = BillLoginOperator(task_id="login", store="xcom")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import task
@@ -11,10 +12,16 @@ from airflow_provider_bill.exceptions import BillConfigurationError
 from airflow_provider_bill.hooks.bill import BillHook
 from airflow_provider_bill.operators.bill import BillApiOperator, BillLoginOperator, BillLogoutOperator
 from airflow_provider_bill.sensors.bill import BillSessionSensor
+from dev.local_bill import LocalBill
+
+if TYPE_CHECKING:
+    from tests.operators.conftest import Connect, NewDag, RunDag
 
 
 @pytest.mark.parametrize("store", ["variable", "xcom"])
-def test_all_tasks_of_a_dag_share_the_session_of_the_login_task(store, connect, new_dag, run_dag, bill):
+def test_all_tasks_of_a_dag_share_the_session_of_the_login_task(
+    store: str, connect: Connect, new_dag: NewDag, run_dag: RunDag, bill: LocalBill
+) -> None:
     connect("v3")
     with new_dag() as dag:
         login = BillLoginOperator(task_id="login", store=store)
@@ -30,7 +37,7 @@ def test_all_tasks_of_a_dag_share_the_session_of_the_login_task(store, connect, 
         ]
 
         @task
-        def by_hook(session):
+        def by_hook(session: Any) -> int:
             return sum(1 for _ in BillHook.from_handle(session).paginate("/v3/bills"))
 
         logout = BillLogoutOperator(task_id="logout", session=login.output)
@@ -43,7 +50,7 @@ def test_all_tasks_of_a_dag_share_the_session_of_the_login_task(store, connect, 
     assert (stats["sign_ins"], stats["sign_outs"], stats["open_sessions"]) == (1, 1, 0)
 
 
-def test_a_handle_in_xcom_holds_no_secret(connect, new_dag, run_dag):
+def test_a_handle_in_xcom_holds_no_secret(connect: Connect, new_dag: NewDag, run_dag: RunDag) -> None:
     secrets = connect("v3")
     with new_dag() as dag:
         BillLoginOperator(task_id="login", store="xcom")
@@ -61,13 +68,15 @@ def test_a_handle_in_xcom_holds_no_secret(connect, new_dag, run_dag):
     }
 
 
-def test_a_session_that_bill_ends_in_the_middle_of_a_dag_costs_one_sign_in_more(connect, new_dag, run_dag, bill):
+def test_a_session_that_bill_ends_in_the_middle_of_a_dag_costs_one_sign_in_more(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag, bill: LocalBill
+) -> None:
     connect("v3")
     with new_dag() as dag:
         login = BillLoginOperator(task_id="login", store="xcom")
 
         @task
-        def expire():
+        def expire() -> None:
             bill.expire_sessions()
 
         reads = [
@@ -79,7 +88,9 @@ def test_a_session_that_bill_ends_in_the_middle_of_a_dag_costs_one_sign_in_more(
     assert bill.stats()["sign_ins"] == 2
 
 
-def test_logout_leaves_a_session_alone_that_another_run_opened(connect, new_dag, run_dag, bill):
+def test_logout_leaves_a_session_alone_that_another_run_opened(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag, bill: LocalBill
+) -> None:
     connect("v3")
     with new_dag() as first:
         BillLoginOperator(task_id="login")
@@ -96,7 +107,9 @@ def test_logout_leaves_a_session_alone_that_another_run_opened(connect, new_dag,
     assert (stats["sign_ins"], stats["open_sessions"]) == (1, 0)
 
 
-def test_an_organization_can_be_named_task_by_task(connect, new_dag, run_dag, bill):
+def test_an_organization_can_be_named_task_by_task(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag, bill: LocalBill
+) -> None:
     connect("v3")
     organizations = [row["id"] for row in bill.seed["organizations"]][:2]
     with new_dag() as dag:
@@ -106,7 +119,9 @@ def test_an_organization_can_be_named_task_by_task(connect, new_dag, run_dag, bi
     assert bill.stats()["sign_ins"] == 2
 
 
-def test_a_v2_list_and_a_v2_write_work_with_the_same_operator(connect, new_dag, run_dag, bill):
+def test_a_v2_list_and_a_v2_write_work_with_the_same_operator(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag, bill: LocalBill
+) -> None:
     connect("v2", conn_id="bill_v2")
     with new_dag() as dag:
         rows = BillApiOperator(
@@ -130,7 +145,9 @@ def test_a_v2_list_and_a_v2_write_work_with_the_same_operator(connect, new_dag, 
     assert bill.stats()["writes"] == 1
 
 
-def test_a_refusal_of_bill_fails_the_task_and_is_not_retried(connect, new_dag, run_dag, bill):
+def test_a_refusal_of_bill_fails_the_task_and_is_not_retried(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag, bill: LocalBill
+) -> None:
     connect("v3", password="the wrong password")
     with new_dag() as dag:
         BillLoginOperator(task_id="login", retries=3)
@@ -138,7 +155,9 @@ def test_a_refusal_of_bill_fails_the_task_and_is_not_retried(connect, new_dag, r
     assert bill.stats()["refused_sign_ins"] == 1
 
 
-def test_the_sensor_waits_for_a_session_and_signs_in_nowhere(connect, new_dag, run_dag, bill):
+def test_the_sensor_waits_for_a_session_and_signs_in_nowhere(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag, bill: LocalBill
+) -> None:
     connect("v3")
     with new_dag() as without:
         BillSessionSensor(task_id="live", timeout=0, poke_interval=0.1, soft_fail=True)
@@ -163,11 +182,11 @@ def test_the_sensor_waits_for_a_session_and_signs_in_nowhere(connect, new_dag, r
     assert bill.stats()["requests"] == 1
 
 
-def test_a_session_and_an_organization_together_are_refused_when_the_dag_is_parsed(new_dag):
+def test_a_session_and_an_organization_together_are_refused_when_the_dag_is_parsed(new_dag: NewDag) -> None:
     with new_dag(), pytest.raises(BillConfigurationError, match="leave one of them out"):
         BillApiOperator(task_id="t", endpoint="/v3/vendors", session={}, organization_id="008A")
 
 
-def test_a_store_that_does_not_exist_is_refused_when_the_dag_is_parsed(new_dag):
+def test_a_store_that_does_not_exist_is_refused_when_the_dag_is_parsed(new_dag: NewDag) -> None:
     with new_dag(), pytest.raises(BillConfigurationError, match="'variable'"):
         BillLoginOperator(task_id="login", store="memory")

@@ -8,12 +8,21 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.auth import credentials_from
 from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.environments import resolve_environment
 from airflow_provider_bill.sessions.locks import ProcessLock
 from airflow_provider_bill.sessions.shared import SharedSession
 from airflow_provider_bill.sessions.stores import MemoryStore
+from dev.clock import ManualClock
+from dev.local_bill import LocalBill
+
+MakeShared = Callable[..., SharedSession]
+Vendors = Callable[[SharedSession], Answer]
+Codes = Callable[[], list[str]]
+PassMfa = Callable[..., None]
+Pay = Callable[..., Answer]
 
 
 class CountingStore(MemoryStore):
@@ -40,10 +49,12 @@ def notes() -> MemoryStore:
 
 
 @pytest.fixture
-def make_shared(bill, clock, store, notes) -> Callable[..., SharedSession]:
+def make_shared(bill: LocalBill, clock: ManualClock, store: MemoryStore, notes: MemoryStore) -> MakeShared:
     """Make shared sessions as so many tasks would: each with a client of its own, all with one store."""
 
-    def make(kind: str = "v3", *, conn_id: str = "bill", fields: dict[str, str] | None = None, **kwargs: Any):
+    def make(
+        kind: str = "v3", *, conn_id: str = "bill", fields: dict[str, str] | None = None, **kwargs: Any
+    ) -> SharedSession:
         credentials = credentials_from(kind, bill.fields(kind, **(fields or {})))
         secrets: list[str] = kwargs.pop("secrets", [])
         client = BillClient(
@@ -56,23 +67,23 @@ def make_shared(bill, clock, store, notes) -> Callable[..., SharedSession]:
 
 
 @pytest.fixture
-def vendors() -> Callable[[SharedSession], Any]:
+def vendors() -> Vendors:
     """Read vendors with a shared session, as a task would."""
 
-    def read(shared: SharedSession) -> Any:
+    def read(shared: SharedSession) -> Answer:
         return shared.send(shared.client.prepare("GET", "/v3/vendors", params={"max": 1}))
 
     return read
 
 
 @pytest.fixture
-def codes(bill) -> Callable[[], list[str]]:
+def codes(bill: LocalBill) -> Codes:
     """Read the codes that BILL has sent by text."""
     return bill.codes
 
 
 @pytest.fixture
-def pass_mfa(codes) -> Callable[..., None]:
+def pass_mfa(codes: Codes) -> PassMfa:
     """Enter the code of a new text, as a person would."""
 
     def enter(shared: SharedSession, *, remember: bool = True) -> None:
@@ -84,11 +95,11 @@ def pass_mfa(codes) -> Callable[..., None]:
 
 
 @pytest.fixture
-def pay() -> Callable[[SharedSession], Any]:
+def pay() -> Pay:
     """Pay with a shared session, as a task would."""
     body = {"vendorId": "00901SBX000100000001", "amount": 1.5, "processDate": "2099-01-01"}
 
-    def send(shared: SharedSession, *, trusted: bool = True) -> Any:
+    def send(shared: SharedSession, *, trusted: bool = True) -> Answer:
         request = shared.client.prepare("POST", "/v3/payments", body=body)
         return shared.send(dataclasses.replace(request, needs_trust=trusted))
 

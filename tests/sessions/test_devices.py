@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.exceptions import BillConfigurationError, BillStoreError
+from airflow_provider_bill.sessions.devices import Devices
 from airflow_provider_bill.sessions.keys import device_key, session_key
 from airflow_provider_bill.sessions.stores import MemoryStore
+from dev.clock import ManualClock
+from tests.sessions.present import present
+
+if TYPE_CHECKING:
+    from tests.sessions.conftest import MakeShared
 
 GIVEN = RememberedDevice(token="remember-me-id-given-by-bill", device="airflow-test")
 OWN = {"remembered_device_token": "remember-me-id-of-the-connection", "device": "laptop"}
 
 
 @pytest.fixture
-def devices(make_shared):
+def devices(make_shared: MakeShared) -> Devices:
     return make_shared().manager.devices
 
 
-def test_a_device_is_usable_for_thirty_days_from_when_bill_gave_it(devices, clock):
+def test_a_device_is_usable_for_thirty_days_from_when_bill_gave_it(devices: Devices, clock: ManualClock) -> None:
     devices.remember(GIVEN, clock.now)
     clock.advance(days=29, hours=23)
     assert devices.usable() == GIVEN
@@ -30,9 +37,11 @@ def test_a_device_is_usable_for_thirty_days_from_when_bill_gave_it(devices, cloc
     assert devices.days_left() == 0
 
 
-def test_its_age_is_readable_and_its_secret_is_not(devices, notes, clock, make_shared):
+def test_its_age_is_readable_and_its_secret_is_not(
+    devices: Devices, notes: MemoryStore, clock: ManualClock, make_shared: MakeShared
+) -> None:
     devices.remember(GIVEN, clock.now)
-    text = notes.read(device_key(make_shared().manager.identity))
+    text = present(notes.read(device_key(make_shared().manager.identity)))
     facts = json.loads(text)
     assert facts["issued_at"] == clock.now.isoformat()
     assert facts["expires_at"] == clock.now.add(days=30).isoformat()
@@ -42,7 +51,9 @@ def test_its_age_is_readable_and_its_secret_is_not(devices, notes, clock, make_s
     assert GIVEN.token not in repr(devices.record())
 
 
-def test_another_task_reads_the_same_device_and_its_secret_is_told_first(devices, clock, make_shared):
+def test_another_task_reads_the_same_device_and_its_secret_is_told_first(
+    devices: Devices, clock: ManualClock, make_shared: MakeShared
+) -> None:
     devices.remember(GIVEN, clock.now)
     secrets: list[str] = []
     assert make_shared(secrets=secrets).manager.devices.usable() == GIVEN
@@ -50,17 +61,21 @@ def test_another_task_reads_the_same_device_and_its_secret_is_told_first(devices
 
 
 @pytest.mark.parametrize("fact", ["issued_at", "expires_at", "refused_at", "organization_id"])
-def test_a_tampered_record_is_a_miss(fact, devices, notes, clock, make_shared):
+def test_a_tampered_record_is_a_miss(
+    fact: str, devices: Devices, notes: MemoryStore, clock: ManualClock, make_shared: MakeShared
+) -> None:
     devices.remember(GIVEN, clock.now)
     key = device_key(make_shared().manager.identity)
-    notes.write(key, json.dumps({**json.loads(notes.read(key)), fact: clock.now.add(years=1).isoformat()}))
+    notes.write(key, json.dumps({**json.loads(present(notes.read(key))), fact: clock.now.add(years=1).isoformat()}))
     assert devices.record() is None
     assert devices.usable() is None
     assert devices.days_left() is None
 
 
 @pytest.mark.parametrize("garbage", ["", "no JSON", "[]", '{"v": 2, "sealed": ""}', '{"v": 1}'])
-def test_garbage_is_a_miss_and_no_error(garbage, devices, notes, make_shared):
+def test_garbage_is_a_miss_and_no_error(
+    garbage: str, devices: Devices, notes: MemoryStore, make_shared: MakeShared
+) -> None:
     notes.write(device_key(make_shared().manager.identity), garbage)
     assert devices.record() is None
 
@@ -73,52 +88,61 @@ def test_garbage_is_a_miss_and_no_error(garbage, devices, notes, make_shared):
         {"fields": {"password": "changed"}},
     ],
 )
-def test_the_record_of_one_identity_is_a_miss_for_another(changes, devices, notes, clock, make_shared):
+def test_the_record_of_one_identity_is_a_miss_for_another(
+    changes: dict[str, Any], devices: Devices, notes: MemoryStore, clock: ManualClock, make_shared: MakeShared
+) -> None:
     devices.remember(GIVEN, clock.now)
     mine, other = device_key(make_shared().manager.identity), make_shared(**changes)
-    notes.write(device_key(other.manager.identity), notes.read(mine))
+    notes.write(device_key(other.manager.identity), present(notes.read(mine)))
     assert other.manager.devices.record() is None
 
 
-def test_a_session_record_does_not_open_as_a_device_record(make_shared, store, notes):
+def test_a_session_record_does_not_open_as_a_device_record(
+    make_shared: MakeShared, store: MemoryStore, notes: MemoryStore
+) -> None:
     shared = make_shared()
     shared.manager.acquire()
-    notes.write(device_key(shared.manager.identity), store.read(session_key(shared.manager.identity)))
+    notes.write(device_key(shared.manager.identity), present(store.read(session_key(shared.manager.identity))))
     assert shared.manager.devices.record() is None
 
 
-def test_the_stored_device_comes_before_the_connections_own(make_shared, clock):
+def test_the_stored_device_comes_before_the_connections_own(make_shared: MakeShared, clock: ManualClock) -> None:
     devices = make_shared(fields=OWN).manager.devices
-    assert devices.usable().device == "laptop"
+    assert present(devices.usable()).device == "laptop"
     assert devices.days_left() is None  # nobody knows when BILL gave it
     devices.remember(GIVEN, clock.now)
     assert devices.usable() == GIVEN
 
 
 @pytest.mark.parametrize("how", ["over", "refused"])
-def test_the_connections_own_device_is_tried_when_the_stored_one_serves_no_more(how, make_shared, clock):
+def test_the_connections_own_device_is_tried_when_the_stored_one_serves_no_more(
+    how: str, make_shared: MakeShared, clock: ManualClock
+) -> None:
     devices = make_shared(fields=OWN).manager.devices
     devices.remember(GIVEN, clock.now)
     if how == "over":
         clock.advance(days=30)
     else:
         devices.refuse(GIVEN)
-    assert devices.usable().device == "laptop"
-    devices.refuse(devices.usable())
+    assert present(devices.usable()).device == "laptop"
+    devices.refuse(present(devices.usable()))
     assert devices.usable() is None
 
 
-def test_a_refusal_is_noted_and_logged_with_the_way_out(devices, notes, clock, make_shared, caplog):
+def test_a_refusal_is_noted_and_logged_with_the_way_out(
+    devices: Devices, notes: MemoryStore, clock: ManualClock, make_shared: MakeShared, caplog: pytest.LogCaptureFixture
+) -> None:
     devices.remember(GIVEN, clock.now)
     devices.refuse(GIVEN)
     assert devices.usable() is None
     assert devices.days_left() is None
-    assert json.loads(notes.read(device_key(make_shared().manager.identity)))["refused_at"] == clock.now.isoformat()
+    facts = json.loads(present(notes.read(device_key(make_shared().manager.identity))))
+    assert facts["refused_at"] == clock.now.isoformat()
     assert "BillMfaOperator" in caplog.text
     assert GIVEN.token not in caplog.text
 
 
-def test_a_late_refusal_of_an_old_device_does_not_hide_the_new_one(devices, clock):
+def test_a_late_refusal_of_an_old_device_does_not_hide_the_new_one(devices: Devices, clock: ManualClock) -> None:
     devices.remember(GIVEN, clock.now)
     new = RememberedDevice(token="remember-me-id-given-since", device="airflow-test")
     devices.remember(new, clock.now)
@@ -126,16 +150,16 @@ def test_a_late_refusal_of_an_old_device_does_not_hide_the_new_one(devices, cloc
     assert devices.usable() == new
 
 
-def test_a_new_device_in_the_connection_is_used_after_the_old_one_was_refused(make_shared):
+def test_a_new_device_in_the_connection_is_used_after_the_old_one_was_refused(make_shared: MakeShared) -> None:
     devices = make_shared(fields=OWN).manager.devices
-    devices.refuse(devices.usable())
+    devices.refuse(present(devices.usable()))
     changed = make_shared(fields={**OWN, "remembered_device_token": "a-newer-one"}).manager.devices
-    assert changed.usable().token == "a-newer-one"
+    assert present(changed.usable()).token == "a-newer-one"
 
 
-def test_a_refusal_that_cannot_be_noted_is_no_error(make_shared, caplog):
+def test_a_refusal_that_cannot_be_noted_is_no_error(make_shared: MakeShared, caplog: pytest.LogCaptureFixture) -> None:
     class Broken(MemoryStore):
-        def write(self, key, text):
+        def write(self, key: str, text: str) -> None:
             raise BillStoreError("the record could not be written")
 
     devices = make_shared(notes=Broken()).manager.devices
@@ -146,6 +170,8 @@ def test_a_refusal_that_cannot_be_noted_is_no_error(make_shared, caplog):
 @pytest.mark.parametrize(
     ("given", "missing"), [("device", "remembered_device_token"), ("remembered_device_token", "device")]
 )
-def test_a_label_without_its_token_and_a_token_without_its_label_are_refused(given, missing, make_shared):
+def test_a_label_without_its_token_and_a_token_without_its_label_are_refused(
+    given: str, missing: str, make_shared: MakeShared
+) -> None:
     with pytest.raises(BillConfigurationError, match=f"^{missing} of the remembered device is missing"):
         make_shared(fields={given: OWN[given]})

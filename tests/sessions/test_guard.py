@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_bill.exceptions import BillRateLimitError, BillSignInRefusedError, BillStoreError
 from airflow_provider_bill.sessions.keys import session_key
 from airflow_provider_bill.sessions.stores import MemoryStore
+from dev.clock import ManualClock
+from dev.local_bill import LocalBill
+from tests.sessions.present import present
+
+if TYPE_CHECKING:
+    from tests.sessions.conftest import MakeShared
 
 LOGIN_NOTE = "bill_sign_in__bill__v3"
 WRONG = {"password": "wrong password"}
 
 
 @pytest.fixture
-def organizations(bill):
+def organizations(bill: LocalBill) -> list[str]:
     return [row["id"] for row in bill.seed["organizations"]][:2]
 
 
-def note_of(notes: MemoryStore, key: str) -> dict:
+def note_of(notes: MemoryStore, key: str) -> Any:
     return json.loads(notes.read(key) or "{}")
 
 
-def test_a_hundred_tasks_of_three_tries_with_a_wrong_password_ask_bill_once(make_shared, bill):
+def test_a_hundred_tasks_of_three_tries_with_a_wrong_password_ask_bill_once(
+    make_shared: MakeShared, bill: LocalBill
+) -> None:
     said = set()
     for _ in range(300):
         with pytest.raises(BillSignInRefusedError) as caught:
@@ -40,7 +49,7 @@ def test_a_hundred_tasks_of_three_tries_with_a_wrong_password_ask_bill_once(make
     assert LOGIN_NOTE in again
 
 
-def test_a_corrected_password_signs_in_without_a_manual_step(make_shared, bill):
+def test_a_corrected_password_signs_in_without_a_manual_step(make_shared: MakeShared, bill: LocalBill) -> None:
     with pytest.raises(BillSignInRefusedError):
         make_shared(fields=WRONG).manager.acquire()
     assert make_shared().manager.acquire()
@@ -48,7 +57,9 @@ def test_a_corrected_password_signs_in_without_a_manual_step(make_shared, bill):
     assert (stats["sign_ins"], stats["refused_sign_ins"]) == (1, 1)
 
 
-def test_after_a_person_has_cleared_the_note_the_same_password_is_sent_again(make_shared, notes, bill):
+def test_after_a_person_has_cleared_the_note_the_same_password_is_sent_again(
+    make_shared: MakeShared, notes: MemoryStore, bill: LocalBill
+) -> None:
     for _ in range(2):
         with pytest.raises(BillSignInRefusedError):
             make_shared(fields=WRONG).manager.acquire()
@@ -56,14 +67,18 @@ def test_after_a_person_has_cleared_the_note_the_same_password_is_sent_again(mak
     assert bill.stats()["refused_sign_ins"] == 2
 
 
-def test_a_wrong_password_is_wrong_for_every_organization(make_shared, organizations, bill):
+def test_a_wrong_password_is_wrong_for_every_organization(
+    make_shared: MakeShared, organizations: list[str], bill: LocalBill
+) -> None:
     for organization_id in organizations * 2:
         with pytest.raises(BillSignInRefusedError):
             make_shared(fields={**WRONG, "organization_id": organization_id}).manager.acquire()
     assert bill.stats()["refused_sign_ins"] == 1
 
 
-def test_an_organization_without_access_holds_up_no_other(make_shared, organizations, bill):
+def test_an_organization_without_access_holds_up_no_other(
+    make_shared: MakeShared, organizations: list[str], bill: LocalBill
+) -> None:
     no_access = next(row["id"] for row in bill.seed["organizations"] if "BDC_1105" in row["note"])
     for _ in range(3):
         with pytest.raises(BillSignInRefusedError) as caught:
@@ -74,10 +89,10 @@ def test_an_organization_without_access_holds_up_no_other(make_shared, organizat
     assert (stats["sign_ins"], stats["refused_sign_ins"]) == (1, 1)
 
 
-def test_a_refusal_note_does_not_tell_the_password(make_shared, notes):
+def test_a_refusal_note_does_not_tell_the_password(make_shared: MakeShared, notes: MemoryStore) -> None:
     with pytest.raises(BillSignInRefusedError):
         make_shared(fields=WRONG).manager.acquire()
-    assert "wrong password" not in notes.read(LOGIN_NOTE)
+    assert "wrong password" not in present(notes.read(LOGIN_NOTE))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +112,9 @@ def test_a_refusal_note_does_not_tell_the_password(make_shared, notes):
         '{"v": 1, "state": "proven", "at": {"year": 2026}}',
     ],
 )
-def test_notes_that_make_no_sense_are_no_notes(text, make_shared, notes, bill):
+def test_notes_that_make_no_sense_are_no_notes(
+    text: str, make_shared: MakeShared, notes: MemoryStore, bill: LocalBill
+) -> None:
     shared = make_shared()
     organization_id = shared.manager.identity.organization_id
     notes.write(LOGIN_NOTE, text)
@@ -106,15 +123,19 @@ def test_notes_that_make_no_sense_are_no_notes(text, make_shared, notes, bill):
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_a_note_of_another_identity_is_not_about_this_one(make_shared, notes, bill):
+def test_a_note_of_another_identity_is_not_about_this_one(
+    make_shared: MakeShared, notes: MemoryStore, bill: LocalBill
+) -> None:
     with pytest.raises(BillSignInRefusedError):
         make_shared(conn_id="other", fields=WRONG).manager.acquire()
-    notes.write(LOGIN_NOTE, notes.read("bill_sign_in__other__v3"))
+    notes.write(LOGIN_NOTE, present(notes.read("bill_sign_in__other__v3")))
     assert make_shared().manager.acquire()
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_used_up_sign_ins_block_until_the_hour_turns_without_a_call_in_between(make_shared, organizations, clock, bill):
+def test_used_up_sign_ins_block_until_the_hour_turns_without_a_call_in_between(
+    make_shared: MakeShared, organizations: list[str], clock: ManualClock, bill: LocalBill
+) -> None:
     bill.settings(sign_ins_per_hour=1)
     assert make_shared(fields={"organization_id": organizations[0]}).manager.acquire()
     other = {"organization_id": organizations[1]}
@@ -135,7 +156,9 @@ def test_used_up_sign_ins_block_until_the_hour_turns_without_a_call_in_between(m
     assert bill.stats()["sign_ins"] == 2
 
 
-def test_a_locked_organization_blocks_only_itself(make_shared, organizations, clock, bill):
+def test_a_locked_organization_blocks_only_itself(
+    make_shared: MakeShared, organizations: list[str], clock: ManualClock, bill: LocalBill
+) -> None:
     bill.control("POST", "organizations/lock", {"organization_id": organizations[1]})
     for _ in range(3):
         with pytest.raises(BillRateLimitError) as caught:
@@ -148,7 +171,9 @@ def test_a_locked_organization_blocks_only_itself(make_shared, organizations, cl
     assert make_shared(fields={"organization_id": organizations[1]}).manager.acquire()
 
 
-def test_credentials_count_as_proven_for_a_while_only(make_shared, organizations, notes, clock):
+def test_credentials_count_as_proven_for_a_while_only(
+    make_shared: MakeShared, organizations: list[str], notes: MemoryStore, clock: ManualClock
+) -> None:
     make_shared().manager.acquire()
     proven_at = note_of(notes, LOGIN_NOTE)["at"]
     make_shared(fields={"organization_id": organizations[1]}).manager.acquire()
@@ -158,8 +183,10 @@ def test_credentials_count_as_proven_for_a_while_only(make_shared, organizations
     assert note_of(notes, LOGIN_NOTE)["at"] == clock().isoformat()
 
 
-def test_how_a_sign_in_ended_is_told_also_if_it_cannot_be_noted(make_shared, notes, monkeypatch, caplog):
-    def fail(key, text):
+def test_how_a_sign_in_ended_is_told_also_if_it_cannot_be_noted(
+    make_shared: MakeShared, notes: MemoryStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(key: str, text: str) -> None:
         raise BillStoreError("the record could not be written")
 
     monkeypatch.setattr(notes, "write", fail)
@@ -169,17 +196,21 @@ def test_how_a_sign_in_ended_is_told_also_if_it_cannot_be_noted(make_shared, not
 
 
 @pytest.mark.parametrize("text", ["{", '{"v": 2, "sealed": "AAAA"}', '{"v": 1, "sealed": "AAAA"}', "[]", "null", "7"])
-def test_a_record_that_cannot_be_opened_costs_one_sign_in(text, make_shared, store, bill):
+def test_a_record_that_cannot_be_opened_costs_one_sign_in(
+    text: str, make_shared: MakeShared, store: MemoryStore, bill: LocalBill
+) -> None:
     store.write(session_key(make_shared().manager.identity), text)
     for _ in range(3):
         make_shared().manager.acquire()
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_the_record_of_another_identity_costs_one_sign_in(make_shared, organizations, store, bill):
+def test_the_record_of_another_identity_costs_one_sign_in(
+    make_shared: MakeShared, organizations: list[str], store: MemoryStore, bill: LocalBill
+) -> None:
     first = make_shared()
     second = make_shared(fields={"organization_id": organizations[1]})
     second.manager.acquire()
-    store.write(session_key(first.manager.identity), store.read(session_key(second.manager.identity)))
+    store.write(session_key(first.manager.identity), present(store.read(session_key(second.manager.identity))))
     assert first.manager.acquire().organization_id == organizations[0]
     assert bill.stats()["sign_ins"] == 2

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from airflow_provider_bill.exceptions import BillHandleError
@@ -9,17 +11,17 @@ from airflow_provider_bill.sessions.keys import session_key
 GOOD = {"conn_id": "bill_default", "organization_id": "008A", "store": "variable", "key": "k"}
 
 
-def test_the_key_names_connection_organization_and_kind_and_is_masked_by_airflow():
+def test_the_key_names_connection_organization_and_kind_and_is_masked_by_airflow() -> None:
     assert session_key(Identity("c", "008A", "v3", "x")) == "bill_session_token__c__008A__v3"
     assert session_key(Identity("c", "", "oauth", "x")) == "bill_session_token__c__any__oauth"
 
 
-def test_a_handle_survives_the_way_through_xcom():
+def test_a_handle_survives_the_way_through_xcom() -> None:
     handle = Handle("c", "008A", "xcom", "k", XComLocation("d", "r", "t", 3), True, "2026-11-21T12:00:00+00:00")
     assert Handle.from_dict(handle.as_dict()) == handle
 
 
-def test_a_handle_of_the_first_version_leads_to_the_same_login_task():
+def test_a_handle_of_the_first_version_leads_to_the_same_login_task() -> None:
     place = {"dag_id": "d", "run_id": "r", "task_id": "t", "map_index": -1}
     old = {**GOOD, "store": "xcom", "where": place, "trusted": True, "expires_at": "2026-11-21T12:00:00+00:00"}
     assert Handle.from_dict(old).location == XComLocation("d", "r", "t")
@@ -41,7 +43,7 @@ def test_a_handle_of_the_first_version_leads_to_the_same_login_task():
         ({**GOOD, "store": "xcom", "location": "login"}, "'location'"),
     ],
 )
-def test_a_malformed_handle_is_refused_in_one_sentence_that_names_the_field(value, named):
+def test_a_malformed_handle_is_refused_in_one_sentence_that_names_the_field(value: Any, named: str) -> None:
     with pytest.raises(BillHandleError) as caught:
         Handle.from_dict(value)
     assert named in str(caught.value)

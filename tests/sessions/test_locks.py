@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -15,6 +16,7 @@ from airflow_provider_bill.exceptions import BillStoreError
 from airflow_provider_bill.sessions.locks import LEASE_SECONDS, SETTLE_SECONDS, LeaseLock, ProcessLock
 from airflow_provider_bill.sessions.stores import MemoryStore
 from dev.processes import wait_until
+from tests.sessions.present import present
 
 KEY = "bill_sign_in_lease__test"
 
@@ -48,13 +50,13 @@ class SlowStore(MemoryStore):
         self.time = time
         self.seconds = 0.0
 
-    def write(self, key, text):
+    def write(self, key: str, text: str) -> None:
         self.time.sleep(self.seconds)
         super().write(key, text)
 
 
 @pytest.fixture(autouse=True)
-def _own_folder(tmp_path, monkeypatch):
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
 
@@ -64,40 +66,42 @@ def time() -> Time:
 
 
 @pytest.fixture
-def store(time) -> SlowStore:
+def store(time: Time) -> SlowStore:
     return SlowStore(time)
 
 
 @pytest.fixture
-def lock(store, time) -> LeaseLock:
+def lock(store: SlowStore, time: Time) -> LeaseLock:
     return LeaseLock(store, sleep=time.sleep, monotonic=time)
 
 
-def held_by(nonce: str, **more) -> str:
-    return json.dumps({"v": 1, "owner": "another host", "nonce": nonce, **more})
+def held_by(nonce: str) -> str:
+    return json.dumps({"v": 1, "owner": "another host", "nonce": nonce})
 
 
-def nothing():
+def nothing() -> None:
     return None
 
 
-def test_a_free_turn_is_taken_after_settling_and_given_back(lock, store, time):
+def test_a_free_turn_is_taken_after_settling_and_given_back(lock: LeaseLock, store: SlowStore, time: Time) -> None:
     with lock.acquire(KEY, nothing) as found:
         assert found is None
-        assert json.loads(store.read(KEY))["nonce"]
+        assert json.loads(present(store.read(KEY)))["nonce"]
         assert time.now == SETTLE_SECONDS
     assert store.read(KEY) is None
 
 
-def test_what_is_found_at_once_needs_no_lease(lock, store, time):
+def test_what_is_found_at_once_needs_no_lease(lock: LeaseLock, store: SlowStore, time: Time) -> None:
     with lock.acquire(KEY, lambda: "session") as found:
         assert found == "session"
         assert store.read(KEY) is None
     assert time.now == 0
 
 
-def test_who_waits_gets_what_the_holder_makes_and_leaves_the_lease_alone(lock, store, time):
-    made = []
+def test_who_waits_gets_what_the_holder_makes_and_leaves_the_lease_alone(
+    lock: LeaseLock, store: SlowStore, time: Time
+) -> None:
+    made: list[str] = []
     store.write(KEY, held_by("theirs"))
     time.at(5, lambda: made.append("session"))
     with lock.acquire(KEY, lambda: made[0] if made else None) as found:
@@ -105,12 +109,14 @@ def test_who_waits_gets_what_the_holder_makes_and_leaves_the_lease_alone(lock, s
     assert store.read(KEY) == held_by("theirs")
 
 
-def test_what_is_made_between_the_last_look_and_the_free_lease_is_found(lock, store, time):
+def test_what_is_made_between_the_last_look_and_the_free_lease_is_found(
+    lock: LeaseLock, store: SlowStore, time: Time
+) -> None:
     """The holder stores the session and gives the lease back right after a look that found nothing."""
-    made = []
+    made: list[str] = []
     store.write(KEY, held_by("theirs"))
 
-    def look():
+    def look() -> str | None:
         found = made[0] if made else None
         if time.now > 0 and not made:
             made.append("session")
@@ -123,7 +129,7 @@ def test_what_is_made_between_the_last_look_and_the_free_lease_is_found(lock, st
 
 
 @pytest.mark.parametrize("lease", ["", "{", '"text"', "[]", "{}", '{"v": 1}', "[" * 100_000, '{"v": 1, "nonce": ""}'])
-def test_garbage_is_no_lease(lease, lock, store, time):
+def test_garbage_is_no_lease(lease: str, lock: LeaseLock, store: SlowStore, time: Time) -> None:
     store.write(KEY, lease)
     with lock.acquire(KEY, nothing) as found:
         assert found is None
@@ -131,56 +137,68 @@ def test_garbage_is_no_lease(lease, lock, store, time):
 
 
 @pytest.mark.parametrize("lease", [held_by("theirs"), json.dumps({"v": 2, "holder": {"id": 7}})])
-def test_a_lease_is_dead_once_it_has_been_watched_unchanged_for_its_life(lease, lock, store, time):
+def test_a_lease_is_dead_once_it_has_been_watched_unchanged_for_its_life(
+    lease: str, lock: LeaseLock, store: SlowStore, time: Time
+) -> None:
     store.write(KEY, lease)
     with lock.acquire(KEY, nothing) as found:
         assert found is None
         assert LEASE_SECONDS <= time.now < LEASE_SECONDS + 2
 
 
-def test_a_lease_that_changes_hands_is_watched_anew(lock, store, time):
+def test_a_lease_that_changes_hands_is_watched_anew(lock: LeaseLock, store: SlowStore, time: Time) -> None:
     store.write(KEY, held_by("theirs"))
     time.at(60, lambda: store.write(KEY, held_by("a third one's")))
     with lock.acquire(KEY, nothing):
         assert 60 + LEASE_SECONDS <= time.now < 60 + LEASE_SECONDS + 2
 
 
-def test_who_loses_the_race_for_a_free_lease_waits_for_the_winner(lock, store, time):
-    made = []
+def test_who_loses_the_race_for_a_free_lease_waits_for_the_winner(
+    lock: LeaseLock, store: SlowStore, time: Time
+) -> None:
+    made: list[str] = []
 
-    def win():
+    def win() -> None:
         store.write(KEY, held_by("winner"))
-        time.at(3, lambda: (made.append("session"), store.delete(KEY)))
+        time.at(3, finish)
+
+    def finish() -> None:
+        made.append("session")
+        store.delete(KEY)
 
     time.at(SETTLE_SECONDS / 2, win)
     with lock.acquire(KEY, lambda: made[0] if made else None) as found:
         assert found == "session"
 
 
-def test_a_slow_writer_that_ran_over_a_lease_in_use_finds_what_its_holder_made(lock, store, time):
+def test_a_slow_writer_that_ran_over_a_lease_in_use_finds_what_its_holder_made(
+    lock: LeaseLock, store: SlowStore, time: Time
+) -> None:
     """The other host saw the lease free too, wrote quickly, read its own nonce back and went on."""
-    made = []
+    made: list[str] = []
     store.seconds = 0.5
     time.at(0.5 + 1.0, lambda: made.append("session"))
     with lock.acquire(KEY, lambda: made[0] if made else None) as found:
         assert found == "session"
 
 
-def test_a_lease_taken_over_meanwhile_is_not_given_back(lock, store):
+def test_a_lease_taken_over_meanwhile_is_not_given_back(lock: LeaseLock, store: SlowStore) -> None:
     with lock.acquire(KEY, nothing):
         store.write(KEY, held_by("taker"))
     assert store.read(KEY) == held_by("taker")
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_the_turn_is_given_back_whatever_happens_in_it(error, lock, store):
+def test_the_turn_is_given_back_whatever_happens_in_it(
+    error: type[BaseException], lock: LeaseLock, store: SlowStore
+) -> None:
     with pytest.raises(error), lock.acquire(KEY, nothing):
         raise error
     assert store.read(KEY) is None
 
 
-def test_an_interrupt_while_the_lease_settles_leaves_none_behind(lock, store, time):
-    def interrupt():
+def test_an_interrupt_while_the_lease_settles_leaves_none_behind(lock: LeaseLock, store: SlowStore, time: Time) -> None:
+    def interrupt() -> None:
         raise KeyboardInterrupt
 
     time.at(SETTLE_SECONDS / 2, interrupt)
@@ -189,8 +207,10 @@ def test_an_interrupt_while_the_lease_settles_leaves_none_behind(lock, store, ti
     assert store.read(KEY) is None
 
 
-def test_a_store_that_fails_while_giving_back_does_not_hide_what_was_done(lock, store, monkeypatch):
-    def fail(key):
+def test_a_store_that_fails_while_giving_back_does_not_hide_what_was_done(
+    lock: LeaseLock, store: SlowStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(key: str) -> None:
         raise BillStoreError("the record could not be deleted")
 
     monkeypatch.setattr(store, "delete", fail)
@@ -199,18 +219,25 @@ def test_a_store_that_fails_while_giving_back_does_not_hide_what_was_done(lock, 
     assert done
 
 
-def test_different_keys_never_wait_for_one_another(lock, time):
+def test_different_keys_never_wait_for_one_another(lock: LeaseLock, time: Time) -> None:
     with lock.acquire("one", nothing), lock.acquire("two", nothing):
         assert time.now == 2 * SETTLE_SECONDS
 
 
 @pytest.mark.parametrize("obstacle", ["not a folder", "of another user"])
-def test_without_a_folder_for_its_lock_the_lease_is_enough(obstacle, lock, store, tmp_path, monkeypatch, caplog):
+def test_without_a_folder_for_its_lock_the_lease_is_enough(
+    obstacle: str,
+    lock: LeaseLock,
+    store: SlowStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     if obstacle == "not a folder":
         (tmp_path / f"airflow-provider-bill-{os.getuid()}").write_text("")
     else:
 
-        def refuse(*_args, **_kwargs):
+        def refuse(*_args: Any, **_kwargs: Any) -> None:
             raise PermissionError(13, "Permission denied")
 
         monkeypatch.setattr(Path, "mkdir", refuse)
@@ -220,7 +247,9 @@ def test_without_a_folder_for_its_lock_the_lease_is_enough(obstacle, lock, store
     assert "No file lock" in caplog.text
 
 
-def test_a_file_lock_held_for_too_long_is_passed_over(store, tmp_path, caplog):
+def test_a_file_lock_held_for_too_long_is_passed_over(
+    store: SlowStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     lock = LeaseLock(store, lease_seconds=0.05, sleep=lambda seconds: None)
     with lock.acquire(KEY, nothing):
         (file,) = tmp_path.glob("airflow-provider-bill-*/*.lock")
@@ -230,10 +259,10 @@ def test_a_file_lock_held_for_too_long_is_passed_over(store, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("make", [lambda: ProcessLock(), lambda: LeaseLock(MemoryStore(), sleep=lambda s: None)])
-def test_threads_of_one_process_take_turns(make):
+def test_threads_of_one_process_take_turns(make: Callable[[], ProcessLock | LeaseLock]) -> None:
     lock, inside, most, counting = make(), [0], [0], threading.Lock()
 
-    def work():
+    def work() -> None:
         with lock.acquire(KEY, nothing):
             with counting:
                 inside[0] += 1

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from airflow_provider_bill.client.answers import Answer
+from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.exceptions import (
     BillApiError,
     BillSessionExpiredError,
@@ -10,17 +14,24 @@ from airflow_provider_bill.exceptions import (
 )
 from airflow_provider_bill.sessions.keys import session_key
 from airflow_provider_bill.sessions.stores import MemoryStore
+from dev.clock import ManualClock
+from dev.local_bill import LocalBill
 from tests.client.calls import v3_call
 
+if TYPE_CHECKING:
+    from tests.sessions.conftest import CountingStore, MakeShared, Vendors
 
-def test_twenty_tasks_share_one_sign_in(make_shared, vendors, bill):
+
+def test_twenty_tasks_share_one_sign_in(make_shared: MakeShared, vendors: Vendors, bill: LocalBill) -> None:
     for _ in range(20):
         vendors(make_shared())
     stats = bill.stats()
     assert (stats["sign_ins"], stats["open_sessions"]) == (1, 1)
 
 
-def test_use_moves_the_end_and_is_written_at_most_once_a_minute(make_shared, vendors, store, clock, bill):
+def test_use_moves_the_end_and_is_written_at_most_once_a_minute(
+    make_shared: MakeShared, vendors: Vendors, store: CountingStore, clock: ManualClock, bill: LocalBill
+) -> None:
     shared = make_shared()
     for _ in range(60):
         vendors(shared)
@@ -30,7 +41,9 @@ def test_use_moves_the_end_and_is_written_at_most_once_a_minute(make_shared, ven
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_many_tasks_in_a_minute_write_its_use_once(make_shared, vendors, store, clock):
+def test_many_tasks_in_a_minute_write_its_use_once(
+    make_shared: MakeShared, vendors: Vendors, store: CountingStore, clock: ManualClock
+) -> None:
     sessions = [make_shared() for _ in range(8)]
     for shared in sessions:
         vendors(shared)
@@ -40,14 +53,18 @@ def test_many_tasks_in_a_minute_write_its_use_once(make_shared, vendors, store, 
     assert store.writes == 2
 
 
-def test_a_session_used_every_half_hour_lives_all_day(make_shared, vendors, clock, bill):
+def test_a_session_used_every_half_hour_lives_all_day(
+    make_shared: MakeShared, vendors: Vendors, clock: ManualClock, bill: LocalBill
+) -> None:
     for _ in range(48):
         vendors(make_shared())
         clock.advance(minutes=30)
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_a_session_idle_for_too_long_is_not_even_tried(make_shared, vendors, clock, bill):
+def test_a_session_idle_for_too_long_is_not_even_tried(
+    make_shared: MakeShared, vendors: Vendors, clock: ManualClock, bill: LocalBill
+) -> None:
     vendors(make_shared())
     clock.advance(minutes=34, seconds=30)
     vendors(make_shared())
@@ -56,7 +73,9 @@ def test_a_session_idle_for_too_long_is_not_even_tried(make_shared, vendors, clo
     assert stats["requests"] == 4
 
 
-def test_a_session_that_bill_ended_costs_one_sign_in_and_no_failure(make_shared, vendors, bill):
+def test_a_session_that_bill_ended_costs_one_sign_in_and_no_failure(
+    make_shared: MakeShared, vendors: Vendors, bill: LocalBill
+) -> None:
     first, second = make_shared(), make_shared()
     vendors(first)
     vendors(second)
@@ -66,11 +85,13 @@ def test_a_session_that_bill_ended_costs_one_sign_in_and_no_failure(make_shared,
     assert bill.stats()["sign_ins"] == 2
 
 
-def test_a_refused_call_is_made_once_more_and_the_second_refusal_is_final(make_shared, bill):
+def test_a_refused_call_is_made_once_more_and_the_second_refusal_is_final(
+    make_shared: MakeShared, bill: LocalBill
+) -> None:
     shared = make_shared()
     calls = []
 
-    def call(session):
+    def call(session: BillSession) -> Answer:
         calls.append(session.session_token)
         bill.expire_sessions()
         return v3_call(shared.client, session, "GET", "/v3/vendors")
@@ -81,7 +102,9 @@ def test_a_refused_call_is_made_once_more_and_the_second_refusal_is_final(make_s
     assert bill.stats()["sign_ins"] == 2
 
 
-def test_a_newer_session_is_not_overwritten_by_the_use_of_an_older_one(make_shared, vendors, store, clock):
+def test_a_newer_session_is_not_overwritten_by_the_use_of_an_older_one(
+    make_shared: MakeShared, vendors: Vendors, store: CountingStore, clock: ManualClock
+) -> None:
     old = make_shared()
     vendors(old)
     new = make_shared()
@@ -92,7 +115,9 @@ def test_a_newer_session_is_not_overwritten_by_the_use_of_an_older_one(make_shar
     assert make_shared().manager.acquire().session_token == newest.session_token
 
 
-def test_use_after_sign_out_does_not_bring_the_record_back(make_shared, vendors, store, clock):
+def test_use_after_sign_out_does_not_bring_the_record_back(
+    make_shared: MakeShared, vendors: Vendors, store: CountingStore, clock: ManualClock
+) -> None:
     still_working, leaving = make_shared(), make_shared()
     vendors(still_working)
     leaving.manager.forget(leaving.manager.acquire())
@@ -101,14 +126,16 @@ def test_use_after_sign_out_does_not_bring_the_record_back(make_shared, vendors,
     assert store.read(session_key(still_working.manager.identity)) is None
 
 
-def test_a_changed_password_makes_the_stored_session_a_miss(make_shared, vendors, bill):
+def test_a_changed_password_makes_the_stored_session_a_miss(
+    make_shared: MakeShared, vendors: Vendors, bill: LocalBill
+) -> None:
     vendors(make_shared())
     with pytest.raises(BillSignInRefusedError):
         vendors(make_shared(fields={"password": "another password"}))
     assert bill.stats()["refused_sign_ins"] == 1
 
 
-def test_a_refused_sign_in_leaves_nothing_in_the_store(make_shared, store):
+def test_a_refused_sign_in_leaves_nothing_in_the_store(make_shared: MakeShared, store: CountingStore) -> None:
     with pytest.raises(BillSignInRefusedError) as caught:
         make_shared(fields={"password": "wrong password"}).manager.acquire()
     assert caught.value.code == "BDC_1101"
@@ -116,14 +143,16 @@ def test_a_refused_sign_in_leaves_nothing_in_the_store(make_shared, store):
     assert store.writes == 0
 
 
-def test_garbage_in_the_store_costs_a_sign_in_and_no_error(make_shared, vendors, store, bill):
+def test_garbage_in_the_store_costs_a_sign_in_and_no_error(
+    make_shared: MakeShared, vendors: Vendors, store: CountingStore, bill: LocalBill
+) -> None:
     shared = make_shared()
     store.write(session_key(shared.manager.identity), '{"v": 1, "sealed": "cut o')
     vendors(shared)
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_sessions_of_two_organizations_live_side_by_side(make_shared, bill):
+def test_sessions_of_two_organizations_live_side_by_side(make_shared: MakeShared, bill: LocalBill) -> None:
     organizations = [row["id"] for row in bill.seed["organizations"]][:2]
     for _ in range(3):
         for organization_id in organizations:
@@ -137,13 +166,15 @@ def test_sessions_of_two_organizations_live_side_by_side(make_shared, bill):
     # A partner signs in itself, and then as a user: two calls.
     [("v3", 1), ("v2", 1), ("console", 1), ("sync_token", 1), ("partner", 2), ("oauth", 1)],
 )
-def test_every_kind_of_sign_in_is_shared(kind, calls, make_shared, bill):
+def test_every_kind_of_sign_in_is_shared(kind: str, calls: int, make_shared: MakeShared, bill: LocalBill) -> None:
     first = make_shared(kind).manager.acquire()
     assert make_shared(kind).manager.acquire() == first
     assert bill.stats()["sign_ins"] == calls
 
 
-def test_an_oauth_token_ends_at_its_end_however_much_it_is_used(make_shared, vendors, store, clock, bill):
+def test_an_oauth_token_ends_at_its_end_however_much_it_is_used(
+    make_shared: MakeShared, vendors: Vendors, store: CountingStore, clock: ManualClock, bill: LocalBill
+) -> None:
     bill.settings(oauth_token_seconds=1200)
     shared = make_shared("oauth")
     for _ in range(25):
@@ -153,14 +184,16 @@ def test_an_oauth_token_ends_at_its_end_however_much_it_is_used(make_shared, ven
     assert store.writes == 2  # use moves nothing, so only the two tokens were written
 
 
-def test_a_spend_token_is_neither_signed_in_nor_stored(make_shared, store, bill):
+def test_a_spend_token_is_neither_signed_in_nor_stored(
+    make_shared: MakeShared, store: CountingStore, bill: LocalBill
+) -> None:
     session = make_shared("spend_token").manager.acquire()
     assert session.expires_at is None
     assert store.writes == 0
     assert bill.stats()["requests"] == 0
 
 
-def test_the_secret_of_a_stored_session_is_told_before_it_is_used(make_shared):
+def test_the_secret_of_a_stored_session_is_told_before_it_is_used(make_shared: MakeShared) -> None:
     token = make_shared().manager.acquire().session_token
     secrets: list[str] = []
     assert make_shared(secrets=secrets).manager.acquire().session_token == token
@@ -172,25 +205,27 @@ class BrokenStore(MemoryStore):
         super().__init__()
         self.breaks = breaks
 
-    def read(self, key):
+    def read(self, key: str) -> str | None:
         if self.breaks == "read":
             raise BillStoreError("the record could not be read")
         return super().read(key)
 
-    def write(self, key, text):
+    def write(self, key: str, text: str) -> None:
         if self.breaks == "write":
             raise BillStoreError("the record could not be written")
         super().write(key, text)
 
 
-def test_a_store_that_cannot_be_read_does_not_mean_no_session(make_shared, bill):
+def test_a_store_that_cannot_be_read_does_not_mean_no_session(make_shared: MakeShared, bill: LocalBill) -> None:
     with pytest.raises(BillStoreError) as caught:
         make_shared(store=BrokenStore("read")).manager.acquire()
     assert caught.value.retryable
     assert bill.stats()["sign_ins"] == 0
 
 
-def test_a_store_that_cannot_be_written_costs_a_warning_and_not_the_session(make_shared, vendors, caplog, clock):
+def test_a_store_that_cannot_be_written_costs_a_warning_and_not_the_session(
+    make_shared: MakeShared, vendors: Vendors, caplog: pytest.LogCaptureFixture, clock: ManualClock
+) -> None:
     shared = make_shared(store=BrokenStore("write"))
     vendors(shared)
     clock.advance(minutes=2)
@@ -199,9 +234,10 @@ def test_a_store_that_cannot_be_written_costs_a_warning_and_not_the_session(make
     assert shared.manager.acquire().last_used_at == clock()
 
 
-def test_being_signed_in_to_another_organization_is_an_error(make_shared, bill):
+def test_being_signed_in_to_another_organization_is_an_error(make_shared: MakeShared, bill: LocalBill) -> None:
     shared = make_shared()
     other = make_shared(fields={"organization_id": bill.seed["organizations"][1]["id"]})
-    shared.client.sign_in = other.client.sign_in  # BILL answering for another organization than was asked for
+    # BILL answering for another organization than was asked for.
+    shared.client.sign_in = other.client.sign_in  # type: ignore[method-assign]
     with pytest.raises(BillApiError, match="organization_id"):
         shared.manager.acquire()

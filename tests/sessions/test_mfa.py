@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import pendulum
 import pytest
@@ -10,7 +12,14 @@ import pytest
 from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
 from airflow_provider_bill.sessions.keys import device_key
 from airflow_provider_bill.sessions.mfa import Challenge
+from airflow_provider_bill.sessions.shared import SharedSession
 from airflow_provider_bill.sessions.stores import MemoryStore
+from dev.clock import ManualClock
+from dev.local_bill import LocalBill
+from tests.sessions.present import present
+
+if TYPE_CHECKING:
+    from tests.sessions.conftest import Codes, MakeShared
 
 VALIDATE = {"v3": "/connect/v3/mfa/challenge/validate", "v2": "/api/v2/MFAAuthenticate.json"}
 KINDS = ["v3", "v2"]
@@ -19,32 +28,36 @@ KINDS = ["v3", "v2"]
 class Person:
     """One who asks for a code and enters it, in a shared session."""
 
-    def __init__(self, shared):
+    def __init__(self, shared: SharedSession) -> None:
         self.manager, self.trust, self.mfa = shared.manager, shared.trust, shared.mfa
 
-    def ask(self, **kwargs):
+    def ask(self, **kwargs: bool) -> Challenge:
         return self.mfa.challenge(self.manager.acquire(), **kwargs)
 
-    def enter(self, challenge, code, **kwargs):
+    def enter(self, challenge: Challenge, code: str, **kwargs: Any) -> None:
         self.mfa.validate(self.manager.acquire(), challenge, code, **{"device": "airflow-test", **kwargs})
 
-    def refused(self, challenge, code) -> BillMfaError:
+    def refused(self, challenge: Challenge, code: str) -> BillMfaError:
         with pytest.raises(BillMfaError) as caught:
             self.enter(challenge, code)
         assert code not in str(caught.value)
         return caught.value
 
 
+NewPerson = Callable[..., Person]
+Attempts = Callable[..., int]
+
+
 @pytest.fixture
-def person(make_shared):
-    def make(kind="v3", **kwargs):
+def person(make_shared: MakeShared) -> NewPerson:
+    def make(kind: str = "v3", **kwargs: Any) -> Person:
         return Person(make_shared(kind, **kwargs))
 
     return make
 
 
 @pytest.fixture
-def attempts(bill):
+def attempts(bill: LocalBill) -> Attempts:
     return lambda kind="v3": bill.stats()["by_path"].get(VALIDATE[kind], 0)
 
 
@@ -53,14 +66,16 @@ def wrong(code: str) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_code_makes_the_shared_session_trusted_and_the_device_remembered(kind, person, codes, clock, bill):
+def test_a_code_makes_the_shared_session_trusted_and_the_device_remembered(
+    kind: str, person: NewPerson, codes: Codes, clock: ManualClock, bill: LocalBill
+) -> None:
     one = person(kind)
     challenge = one.ask()
-    assert not one.manager.peek().trusted
+    assert not present(one.manager.peek()).trusted
     clock.advance(seconds=30)
     one.enter(challenge, codes()[0])
-    assert one.manager.peek().trusted
-    record = one.manager.devices.record()
+    assert present(one.manager.peek()).trusted
+    record = present(one.manager.devices.record())
     assert record.issued_at == clock.now
     assert record.remembered.device == "airflow-test"
     assert one.trust.days_left(one.manager.acquire()) == 30
@@ -69,7 +84,7 @@ def test_a_code_makes_the_shared_session_trusted_and_the_device_remembered(kind,
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_text_is_sent_however_many_ask_at_once(kind, person, bill):
+def test_one_text_is_sent_however_many_ask_at_once(kind: str, person: NewPerson, bill: LocalBill) -> None:
     people = [person(kind) for _ in range(8)]
     people[0].manager.acquire()
     with ThreadPoolExecutor(8) as threads:
@@ -78,7 +93,9 @@ def test_one_text_is_sent_however_many_ask_at_once(kind, person, bill):
     assert bill.stats()["sms_sent"] == 1
 
 
-def test_a_code_on_its_way_is_used_for_five_minutes_and_then_a_new_one_is_sent(person, clock, bill):
+def test_a_code_on_its_way_is_used_for_five_minutes_and_then_a_new_one_is_sent(
+    person: NewPerson, clock: ManualClock, bill: LocalBill
+) -> None:
     first = person().ask()
     clock.advance(minutes=4, seconds=59)
     assert person().ask() == first
@@ -90,7 +107,7 @@ def test_a_code_on_its_way_is_used_for_five_minutes_and_then_a_new_one_is_sent(p
     assert bill.stats()["sms_sent"] == 2
 
 
-def test_a_new_text_can_be_wanted_while_another_is_on_its_way(person, bill):
+def test_a_new_text_can_be_wanted_while_another_is_on_its_way(person: NewPerson, bill: LocalBill) -> None:
     first = person().ask()
     second = person().ask(anew=True)
     assert (first.texts, second.texts) == (1, 2)
@@ -98,7 +115,7 @@ def test_a_new_text_can_be_wanted_while_another_is_on_its_way(person, bill):
     assert bill.stats()["sms_sent"] == 2
 
 
-def test_two_who_want_a_new_text_at_the_same_time_get_one(person, bill):
+def test_two_who_want_a_new_text_at_the_same_time_get_one(person: NewPerson, bill: LocalBill) -> None:
     people = [person() for _ in range(2)]
     people[0].ask()
     with ThreadPoolExecutor(2) as threads:
@@ -109,7 +126,9 @@ def test_two_who_want_a_new_text_at_the_same_time_get_one(person, bill):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("spelling", ["{0}-{1}", "{0} {1}", " {0}{1} ", "{0} - {1}\n"])
-def test_dashes_and_spaces_in_a_code_are_forgiven(kind, spelling, person, codes, attempts):
+def test_dashes_and_spaces_in_a_code_are_forgiven(
+    kind: str, spelling: str, person: NewPerson, codes: Codes, attempts: Attempts
+) -> None:
     one = person(kind)
     challenge = one.ask()
     (code,) = codes()
@@ -118,7 +137,7 @@ def test_dashes_and_spaces_in_a_code_are_forgiven(kind, spelling, person, codes,
 
 
 @pytest.mark.parametrize("code", ["12345", "1234567", "12345a", "abcdef", "½23456"])
-def test_what_is_no_code_costs_none_of_bills_tries(code, person, attempts):
+def test_what_is_no_code_costs_none_of_bills_tries(code: str, person: NewPerson, attempts: Attempts) -> None:
     one = person()
     error = one.refused(one.ask(), code)
     assert "six digits" in str(error)
@@ -127,7 +146,9 @@ def test_what_is_no_code_costs_none_of_bills_tries(code, person, attempts):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_wrong_code_says_how_many_tries_bill_leaves_also_to_another_task(kind, person, codes):
+def test_a_wrong_code_says_how_many_tries_bill_leaves_also_to_another_task(
+    kind: str, person: NewPerson, codes: Codes
+) -> None:
     challenge = person(kind).ask()
     (code,) = codes()
     # Each with the challenge as a task returned it, which knows of no try.
@@ -137,11 +158,11 @@ def test_a_wrong_code_says_how_many_tries_bill_leaves_also_to_another_task(kind,
     assert "leaves 1 more tries" in str(errors[1])
     one = person(kind)
     one.enter(challenge, code)
-    assert one.manager.peek().trusted
+    assert present(one.manager.peek()).trusted
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_too_many_wrong_codes_end_the_challenge(kind, person, codes):
+def test_too_many_wrong_codes_end_the_challenge(kind: str, person: NewPerson, codes: Codes) -> None:
     one = person(kind)
     challenge = one.ask()
     (code,) = codes()
@@ -150,11 +171,13 @@ def test_too_many_wrong_codes_end_the_challenge(kind, person, codes):
     error = one.refused(challenge, code)
     assert error.code == "BDC_1358"
     assert "wait" in str(error)
-    assert not one.manager.peek().trusted
+    assert not present(one.manager.peek()).trusted
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_expired_code_is_told_apart_and_the_next_who_asks_gets_a_new_text(kind, person, codes, clock, bill):
+def test_an_expired_code_is_told_apart_and_the_next_who_asks_gets_a_new_text(
+    kind: str, person: NewPerson, codes: Codes, clock: ManualClock, bill: LocalBill
+) -> None:
     bill.settings(mfa_code_seconds=60)  # shorter than thought
     one = person(kind)
     challenge = one.ask()
@@ -166,23 +189,25 @@ def test_an_expired_code_is_told_apart_and_the_next_who_asks_gets_a_new_text(kin
     assert bill.stats()["sms_sent"] == 2
 
 
-def test_a_code_is_entered_once(person, codes):
+def test_a_code_is_entered_once(person: NewPerson, codes: Codes) -> None:
     one = person()
     challenge = one.ask()
     one.enter(challenge, codes()[0])
     assert one.mfa.pending(one.manager.acquire()) is None
     assert one.refused(challenge, codes()[0]).code == "BDC_1374"
-    assert one.manager.peek().trusted
+    assert present(one.manager.peek()).trusted
 
 
-def test_a_late_wrong_code_for_an_old_challenge_does_not_hide_the_new_one(person, codes):
+def test_a_late_wrong_code_for_an_old_challenge_does_not_hide_the_new_one(person: NewPerson, codes: Codes) -> None:
     old = person().ask()
     new = person().ask(anew=True)
     person().refused(old, wrong(codes()[0]))
     assert person().ask() == new
 
 
-def test_a_challenge_of_another_session_is_not_sent(person, clock, attempts, codes):
+def test_a_challenge_of_another_session_is_not_sent(
+    person: NewPerson, clock: ManualClock, attempts: Attempts, codes: Codes
+) -> None:
     challenge = person().ask()
     clock.advance(minutes=36)
     one = person()
@@ -194,7 +219,9 @@ def test_a_challenge_of_another_session_is_not_sent(person, clock, attempts, cod
 
 
 @pytest.mark.parametrize("field", ["mfaId", "rememberMeId", "both"])
-def test_the_device_is_remembered_under_whichever_name_bill_gives_it(field, person, codes, clock, bill):
+def test_the_device_is_remembered_under_whichever_name_bill_gives_it(
+    field: str, person: NewPerson, codes: Codes, clock: ManualClock, bill: LocalBill
+) -> None:
     bill.settings(remember_field=field)
     one = person()
     one.enter(one.ask(), codes()[0])
@@ -204,17 +231,19 @@ def test_the_device_is_remembered_under_whichever_name_bill_gives_it(field, pers
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_remembering_only_this_session_is_trusted(kind, person, codes, clock, notes):
+def test_without_remembering_only_this_session_is_trusted(
+    kind: str, person: NewPerson, codes: Codes, clock: ManualClock, notes: MemoryStore
+) -> None:
     one = person(kind)
     one.enter(one.ask(), codes()[0], remember=False)
-    assert one.manager.peek().trusted
+    assert present(one.manager.peek()).trusted
     assert notes.read(device_key(one.manager.identity)) is None
     assert one.trust.days_left(one.manager.acquire()) == 0
     clock.advance(minutes=40)
     assert not person(kind).manager.acquire().trusted
 
 
-def test_a_label_that_bill_cannot_take_uses_up_no_code(person, codes, attempts):
+def test_a_label_that_bill_cannot_take_uses_up_no_code(person: NewPerson, codes: Codes, attempts: Attempts) -> None:
     one = person()
     challenge = one.ask()
     with pytest.raises(BillConfigurationError, match="longer than 100"):
@@ -223,7 +252,7 @@ def test_a_label_that_bill_cannot_take_uses_up_no_code(person, codes, attempts):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_without_a_phone_the_error_says_where_to_register_one(kind, person, bill):
+def test_without_a_phone_the_error_says_where_to_register_one(kind: str, person: NewPerson, bill: LocalBill) -> None:
     user = next(user for user in bill.seed["users"] if user["username"].startswith("nora"))
     one = person(kind, fields={"login": user["username"], "password": user["password"]})
     with pytest.raises(BillMfaError, match="register the user's phone in BILL") as caught:
@@ -234,7 +263,7 @@ def test_without_a_phone_the_error_says_where_to_register_one(kind, person, bill
 
 
 @pytest.mark.parametrize("kind", ["sync_token", "oauth"])
-def test_a_kind_without_mfa_is_refused_before_bill_is_asked(kind, person, bill):
+def test_a_kind_without_mfa_is_refused_before_bill_is_asked(kind: str, person: NewPerson, bill: LocalBill) -> None:
     one = person(kind)
     session = one.manager.acquire()
     before = bill.stats()["requests"]
@@ -244,23 +273,25 @@ def test_a_kind_without_mfa_is_refused_before_bill_is_asked(kind, person, bill):
     assert bill.stats()["requests"] == before
 
 
-def test_what_is_noted_of_a_challenge_holds_no_secret(person, notes):
+def test_what_is_noted_of_a_challenge_holds_no_secret(person: NewPerson, notes: MemoryStore) -> None:
     one = person()
     one.ask()
     key = "bill_mfa_challenge__bill__00801SBX000100000000"
-    assert one.manager.acquire().session_token not in notes.read(key)
+    assert one.manager.acquire().session_token not in present(notes.read(key))
 
 
 @pytest.mark.parametrize(
     "garbage", ["no JSON", "[]", '{"challenge_id": 1, "session": 2, "sent_at": "2026-01-01"}', "7"]
 )
-def test_garbage_in_place_of_the_noted_challenge_costs_a_text_and_no_error(garbage, person, notes, bill):
+def test_garbage_in_place_of_the_noted_challenge_costs_a_text_and_no_error(
+    garbage: str, person: NewPerson, notes: MemoryStore, bill: LocalBill
+) -> None:
     notes.write("bill_mfa_challenge__bill__00801SBX000100000000", garbage)
     person().ask()
     assert bill.stats()["sms_sent"] == 1
 
 
-def test_a_challenge_goes_through_xcom_unchanged(person):
+def test_a_challenge_goes_through_xcom_unchanged(person: NewPerson) -> None:
     challenge = person().ask()
     assert Challenge.from_dict(challenge.as_dict()) == challenge
 
@@ -278,29 +309,31 @@ def test_a_challenge_goes_through_xcom_unchanged(person):
         {"more": 1},
     ],
 )
-def test_a_malformed_challenge_says_what_to_pass(changes, person):
+def test_a_malformed_challenge_says_what_to_pass(changes: dict[str, Any], person: NewPerson) -> None:
     with pytest.raises(BillMfaError, match="challenge=challenge"):
         Challenge.from_dict({**person().ask().as_dict(), **changes})
 
 
 @pytest.mark.parametrize("value", [None, "text", [], 7])
-def test_what_is_no_challenge_at_all_says_what_to_pass(value):
+def test_what_is_no_challenge_at_all_says_what_to_pass(value: Any) -> None:
     with pytest.raises(BillMfaError, match="challenge=challenge"):
         Challenge.from_dict(value)
 
 
 @pytest.mark.parametrize("mode", ["off", "bypass"])
-def test_where_mfa_is_off_trust_has_no_end(mode, person, bill):
+def test_where_mfa_is_off_trust_has_no_end(mode: str, person: NewPerson, bill: LocalBill) -> None:
     bill.settings(mfa_mode=mode)
     one = person()
     assert one.trust.days_left(one.trust.make(one.manager.acquire())) is None
 
 
-def test_the_days_of_trust_run_down_and_a_device_of_the_connection_has_none(person, codes, clock, notes):
+def test_the_days_of_trust_run_down_and_a_device_of_the_connection_has_none(
+    person: NewPerson, codes: Codes, clock: ManualClock, notes: MemoryStore
+) -> None:
     one = person()
     assert one.trust.days_left(one.trust.make(one.manager.acquire())) == 0
     one.enter(one.ask(), codes()[0])
-    known = one.manager.devices.usable()
+    known = present(one.manager.devices.usable())
     clock.advance(days=12)
     later = person()
     assert later.trust.days_left(later.manager.acquire()) == pytest.approx(18)
@@ -309,12 +342,14 @@ def test_the_days_of_trust_run_down_and_a_device_of_the_connection_has_none(pers
     assert own.trust.days_left(own.manager.acquire()) is None
 
 
-def test_the_moment_of_the_text_is_the_clocks(person, clock):
+def test_the_moment_of_the_text_is_the_clocks(person: NewPerson, clock: ManualClock) -> None:
     assert pendulum.parse(person().ask().sent_at) == clock.now
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_text_is_asked_for_in_a_new_session_if_bill_has_ended_the_old_one(kind, person, codes, bill):
+def test_a_text_is_asked_for_in_a_new_session_if_bill_has_ended_the_old_one(
+    kind: str, person: NewPerson, codes: Codes, bill: LocalBill
+) -> None:
     one = person(kind)
     one.manager.acquire()
     bill.expire_sessions()
@@ -324,7 +359,9 @@ def test_a_text_is_asked_for_in_a_new_session_if_bill_has_ended_the_old_one(kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_code_for_a_session_that_bill_has_ended_is_answered_with_a_new_one(kind, person, codes, bill):
+def test_a_code_for_a_session_that_bill_has_ended_is_answered_with_a_new_one(
+    kind: str, person: NewPerson, codes: Codes, bill: LocalBill
+) -> None:
     one = person(kind)
     challenge = one.ask()
     bill.expire_sessions()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import pendulum
 import pytest
@@ -30,20 +31,20 @@ def seal() -> Seal:
 
 
 @pytest.fixture
-def document(seal) -> str:
+def document(seal: Seal) -> str:
     return seal_session(seal, SESSION)
 
 
-def test_a_record_opens_to_the_same_session(seal, document):
+def test_a_record_opens_to_the_same_session(seal: Seal, document: str) -> None:
     assert open_session(seal, document) == SESSION
 
 
-def test_a_session_with_a_fixed_end_keeps_it(seal):
+def test_a_session_with_a_fixed_end_keeps_it(seal: Seal) -> None:
     session = dataclasses.replace(SESSION, idle_limit=None, ends_at=NOW.add(hours=1))
     assert open_session(seal, seal_session(seal, session)) == session
 
 
-def test_a_record_says_in_clear_what_people_need_and_no_secret(document):
+def test_a_record_says_in_clear_what_people_need_and_no_secret(document: str) -> None:
     readable = json.loads(document)
     sealed = readable.pop("sealed")
     assert readable == {
@@ -61,7 +62,7 @@ def test_a_record_says_in_clear_what_people_need_and_no_secret(document):
     assert SESSION.session_token not in sealed
 
 
-def test_two_records_of_one_session_share_no_sealed_text(seal):
+def test_two_records_of_one_session_share_no_sealed_text(seal: Seal) -> None:
     first, second = (json.loads(seal_session(seal, SESSION))["sealed"] for _ in range(2))
     assert first[:40] != second[:40]
 
@@ -79,7 +80,7 @@ def test_two_records_of_one_session_share_no_sealed_text(seal):
     ],
     ids=["purpose", "connection", "organization", "kind", "host", "password", "shifted"],
 )
-def test_a_record_of_another_identity_or_password_is_a_miss(document, changed):
+def test_a_record_of_another_identity_or_password_is_a_miss(document: str, changed: Seal) -> None:
     assert open_session(changed, document) is None
 
 
@@ -92,7 +93,7 @@ def test_a_record_of_another_identity_or_password_is_a_miss(document, changed):
         ("extra", 1),
     ],
 )
-def test_a_changed_fact_makes_the_record_a_miss(seal, document, fact, value):
+def test_a_changed_fact_makes_the_record_a_miss(seal: Seal, document: str, fact: str, value: Any) -> None:
     assert open_session(seal, json.dumps({**json.loads(document), fact: value})) is None
 
 
@@ -113,16 +114,18 @@ def test_a_changed_fact_makes_the_record_a_miss(seal, document, fact, value):
         '{"sealed": "&&&&"}',
     ],
 )
-def test_garbage_is_a_miss(seal, garbage):
+def test_garbage_is_a_miss(seal: Seal, garbage: str | None) -> None:
     assert open_session(seal, garbage) is None
 
 
-def test_a_truncated_record_is_a_miss_logged_once_without_its_text(seal, document, caplog):
+def test_a_truncated_record_is_a_miss_logged_once_without_its_text(
+    seal: Seal, document: str, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO", "airflow_provider_bill")
     assert open_session(seal, document[:-40]) is None
     assert len(caplog.records) == 1
     assert document[:40] not in caplog.text
 
 
-def test_a_record_of_a_later_version_is_a_miss(seal, document):
+def test_a_record_of_a_later_version_is_a_miss(seal: Seal, document: str) -> None:
     assert open_session(seal, json.dumps({**json.loads(document), "v": 2})) is None

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.providers.common.compat import sdk
@@ -16,9 +18,12 @@ from airflow_provider_bill.exceptions import BillStoreError
 from airflow_provider_bill.operators.bill import BillApiOperator
 from airflow_provider_bill.sessions.stores import MISS_READS, WRITE_ATTEMPTS, VariableStore
 from dev.airflow_harness import airflow_version
+from dev.dag_runner import DagResult
+from dev.local_bill import LocalBill
 from dev.paths import ROOT
 from dev.worker import Job
 from dev.worker_process import WorkerProcess
+from tests.sessions.present import present
 
 KEY = "bill_session_token__test"
 
@@ -33,21 +38,21 @@ class Variables:
         self.failing_lists = False
         self.calls: Counter[str] = Counter()
 
-    def get(self, key, default):
+    def get(self, key: str, default: Any) -> Any:
         self.calls["get"] += 1
         if self.missed_reads:
             self.missed_reads -= 1
             return default
         return self.texts.get(key, default)
 
-    def set(self, key, text):
+    def set(self, key: str, text: str) -> None:
         self.calls["set"] += 1
         if self.failing_writes:
             self.failing_writes -= 1
             raise RuntimeError("UNIQUE constraint failed")
         self.texts[key] = text
 
-    def keys(self, prefix):
+    def keys(self, prefix: str) -> list[str]:
         self.calls["keys"] += 1
         if self.failing_lists:
             raise RuntimeError("API_SERVER_ERROR")
@@ -55,16 +60,16 @@ class Variables:
 
 
 @pytest.fixture
-def variables(monkeypatch) -> Variables:
+def variables(monkeypatch: pytest.MonkeyPatch) -> Variables:
     stand_in = Variables()
     monkeypatch.setattr(sdk, "Variable", stand_in, raising=False)
     return stand_in
 
 
 @pytest.fixture(params=[True, False], ids=["3.3", "before 3.3"])
-def lists_keys(request, monkeypatch) -> bool:
+def lists_keys(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     monkeypatch.setattr("airflow_provider_bill.version_compat.AIRFLOW_V_3_3_PLUS", request.param)
-    return request.param
+    return bool(request.param)
 
 
 @pytest.fixture
@@ -72,25 +77,29 @@ def store() -> VariableStore:
     return VariableStore(sleep=lambda seconds: None)
 
 
-def test_what_is_there_costs_one_read(variables, lists_keys, store):
+def test_what_is_there_costs_one_read(variables: Variables, lists_keys: bool, store: VariableStore) -> None:
     variables.texts[KEY] = "record"
     assert store.read(KEY) == "record"
     assert variables.calls == {"get": 1}
 
 
-def test_what_is_missing_is_confirmed(variables, lists_keys, store):
+def test_what_is_missing_is_confirmed(variables: Variables, lists_keys: bool, store: VariableStore) -> None:
     variables.texts[f"{KEY}__other"] = "another record"
     assert store.read(KEY) is None
     assert variables.calls == ({"get": 1, "keys": 1} if lists_keys else {"get": 1 + MISS_READS})
 
 
-def test_a_read_that_missed_for_a_moment_is_made_again(variables, lists_keys, store):
+def test_a_read_that_missed_for_a_moment_is_made_again(
+    variables: Variables, lists_keys: bool, store: VariableStore
+) -> None:
     variables.texts[KEY] = "record"
     variables.missed_reads = 1
     assert store.read(KEY) == "record"
 
 
-def test_a_record_that_is_listed_and_cannot_be_read_is_an_error(variables, lists_keys, store):
+def test_a_record_that_is_listed_and_cannot_be_read_is_an_error(
+    variables: Variables, lists_keys: bool, store: VariableStore
+) -> None:
     if not lists_keys:
         pytest.skip("there is no list of keys before Airflow 3.3")
     variables.texts[KEY] = "record"
@@ -100,7 +109,9 @@ def test_a_record_that_is_listed_and_cannot_be_read_is_an_error(variables, lists
     assert caught.value.retryable
 
 
-def test_a_failing_api_server_is_an_error_and_not_a_miss(variables, lists_keys, store):
+def test_a_failing_api_server_is_an_error_and_not_a_miss(
+    variables: Variables, lists_keys: bool, store: VariableStore
+) -> None:
     if not lists_keys:
         pytest.skip("there is no list of keys before Airflow 3.3")
     variables.failing_lists = True
@@ -108,13 +119,15 @@ def test_a_failing_api_server_is_an_error_and_not_a_miss(variables, lists_keys, 
         store.read(KEY)
 
 
-def test_a_write_that_lost_a_race_is_made_again(variables, store):
+def test_a_write_that_lost_a_race_is_made_again(variables: Variables, store: VariableStore) -> None:
     variables.failing_writes = WRITE_ATTEMPTS - 1
     store.write(KEY, "record")
     assert variables.texts == {KEY: "record"}
 
 
-def test_a_write_that_always_fails_is_an_error_that_does_not_quote_the_record(variables, store):
+def test_a_write_that_always_fails_is_an_error_that_does_not_quote_the_record(
+    variables: Variables, store: VariableStore
+) -> None:
     variables.failing_writes = WRITE_ATTEMPTS
     with pytest.raises(BillStoreError) as caught:
         store.write(KEY, "record")
@@ -123,14 +136,20 @@ def test_a_write_that_always_fails_is_an_error_that_does_not_quote_the_record(va
 
 
 @pytest.mark.skipif(airflow_version() < (3, 0), reason="Airflow 2 has no API server between task and database")
-def test_a_read_that_the_api_server_failed_to_answer_costs_no_second_sign_in(connect, run_dag, bill, monkeypatch):
+def test_a_read_that_the_api_server_failed_to_answer_costs_no_second_sign_in(
+    connect: Callable[..., list[str]],
+    run_dag: Callable[..., DagResult],
+    bill: LocalBill,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """In a real Airflow whose answers to the second task's first reads are lost."""
     from airflow.sdk.execution_time.secrets.execution_api import ExecutionAPISecretsBackend as Backend
 
     connect("v3")
-    real, lost = Backend.get_variable, []
+    real = Backend.get_variable
+    lost: list[str] = []
 
-    def lossy(self, key, *args, **kwargs):
+    def lossy(self: Backend, key: str, *args: Any, **kwargs: Any) -> str | None:
         if bill.stats()["sign_ins"] and key.startswith("bill_session_token") and not lost:
             lost.append(key)
             return None
@@ -160,7 +179,7 @@ print("done", flush=True)
 
 
 @pytest.mark.skipif(airflow_version() >= (3, 0), reason="from Airflow 3 on, Variables need a task")
-def test_racing_writers_of_one_variable_all_succeed(airflow_db):
+def test_racing_writers_of_one_variable_all_succeed(airflow_db: Path) -> None:
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", RACE, str(number)],
@@ -173,20 +192,23 @@ def test_racing_writers_of_one_variable_all_succeed(airflow_db):
     ]
     try:
         for writer in writers:
-            assert writer.stdout.readline() == "ready\n"
+            assert present(writer.stdout).readline() == "ready\n"
         for writer in writers:
-            writer.stdin.write("\n")
-            writer.stdin.flush()
+            stdin = present(writer.stdin)
+            stdin.write("\n")
+            stdin.flush()
         for writer in writers:
             assert writer.communicate(timeout=120)[0].endswith("done\n")
     finally:
         for writer in writers:
             writer.kill()
-    assert VariableStore().read("bill_session_token__race").endswith(" 9")
+    assert present(VariableStore().read("bill_session_token__race")).endswith(" 9")
 
 
 @pytest.mark.skipif(airflow_version() >= (3, 0), reason="from Airflow 3 on, Variables need a task")
-def test_processes_that_share_real_variables_make_one_sign_in(run_dag, bill):
+def test_processes_that_share_real_variables_make_one_sign_in(
+    run_dag: Callable[..., DagResult], bill: LocalBill
+) -> None:
     connection = json.loads(json.dumps(bill.connections["v3"]))
     job = Job(url=bill.url, connection=connection, folder="", organizations=[""] * 3)
     with tempfile.TemporaryDirectory() as folder:

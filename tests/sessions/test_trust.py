@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import pytest
 
 from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaRequiredError
 from airflow_provider_bill.sessions.keys import device_key
 from airflow_provider_bill.sessions.stores import MemoryStore
+from dev.clock import ManualClock
+from dev.local_bill import LocalBill
+from tests.sessions.present import present
+
+if TYPE_CHECKING:
+    from tests.sessions.conftest import MakeShared, PassMfa, Pay
+
+Calls = Callable[[str], int]
 
 STEP_UP = "/connect/v3/mfa/step-up"
 PAYMENTS = "/connect/v3/payments"
@@ -16,23 +27,25 @@ WAY_OUT = "BillMfaOperator.*bill_mfa"
 
 
 @pytest.fixture
-def calls(bill):
+def calls(bill: LocalBill) -> Calls:
     """Count what BILL has got on a path."""
     return lambda path: bill.stats()["by_path"].get(path, 0)
 
 
 @pytest.fixture
-def own_device(make_shared, pass_mfa, notes, bill):
+def own_device(make_shared: MakeShared, pass_mfa: PassMfa, notes: MemoryStore, bill: LocalBill) -> dict[str, str]:
     """A device that BILL knows and only the connection brings."""
     shared = make_shared()
     pass_mfa(shared)
-    known = shared.manager.devices.usable()
+    known = present(shared.manager.devices.usable())
     shared.manager.forget(shared.manager.acquire())
     notes.delete(device_key(shared.manager.identity))
     return {"remembered_device_token": known.token, "device": known.device}
 
 
-def test_a_payment_without_mfa_is_not_sent_and_the_error_names_the_way_out(make_shared, pay, calls, bill):
+def test_a_payment_without_mfa_is_not_sent_and_the_error_names_the_way_out(
+    make_shared: MakeShared, pay: Pay, calls: Calls, bill: LocalBill
+) -> None:
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT) as caught:
         pay(make_shared())
     assert caught.value.code == "BDC_1361"
@@ -41,7 +54,9 @@ def test_a_payment_without_mfa_is_not_sent_and_the_error_names_the_way_out(make_
     assert (stats["sign_ins"], stats["sms_sent"], calls(PAYMENTS)) == (1, 0, 0)
 
 
-def test_what_bill_itself_refuses_as_untrusted_is_not_answered_with_a_sign_in(make_shared, pay, calls, bill):
+def test_what_bill_itself_refuses_as_untrusted_is_not_answered_with_a_sign_in(
+    make_shared: MakeShared, pay: Pay, calls: Calls, bill: LocalBill
+) -> None:
     shared = make_shared()
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
         pay(shared, trusted=False)
@@ -49,7 +64,9 @@ def test_what_bill_itself_refuses_as_untrusted_is_not_answered_with_a_sign_in(ma
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2", "console"])
-def test_after_a_code_every_task_pays_with_the_same_session(kind, make_shared, pass_mfa, pay, bill):
+def test_after_a_code_every_task_pays_with_the_same_session(
+    kind: str, make_shared: MakeShared, pass_mfa: PassMfa, pay: Pay, bill: LocalBill
+) -> None:
     pass_mfa(make_shared(kind))
     assert make_shared(kind).trust.acquire().trusted
     if kind != "console":
@@ -61,7 +78,9 @@ def test_after_a_code_every_task_pays_with_the_same_session(kind, make_shared, p
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2"])
-def test_for_thirty_days_sessions_are_trusted_from_their_sign_in(kind, make_shared, pass_mfa, pay, clock, bill):
+def test_for_thirty_days_sessions_are_trusted_from_their_sign_in(
+    kind: str, make_shared: MakeShared, pass_mfa: PassMfa, pay: Pay, clock: ManualClock, bill: LocalBill
+) -> None:
     pass_mfa(make_shared(kind))
     for day in range(1, 30):
         clock.advance(days=1)
@@ -77,7 +96,9 @@ def test_for_thirty_days_sessions_are_trusted_from_their_sign_in(kind, make_shar
     assert bill.stats()["sign_ins"] == 31
 
 
-def test_a_task_that_signed_in_before_finds_that_another_has_passed_mfa(make_shared, pass_mfa, pay, calls):
+def test_a_task_that_signed_in_before_finds_that_another_has_passed_mfa(
+    make_shared: MakeShared, pass_mfa: PassMfa, pay: Pay, calls: Calls
+) -> None:
     early = make_shared()
     early.manager.acquire()
     pass_mfa(make_shared())
@@ -86,7 +107,9 @@ def test_a_task_that_signed_in_before_finds_that_another_has_passed_mfa(make_sha
     assert early.manager.acquire().trusted
 
 
-def test_a_session_of_one_run_steps_up_with_the_device_that_all_runs_share(make_shared, pass_mfa, pay, calls):
+def test_a_session_of_one_run_steps_up_with_the_device_that_all_runs_share(
+    make_shared: MakeShared, pass_mfa: PassMfa, pay: Pay, calls: Calls
+) -> None:
     run_store = MemoryStore()  # as the XCom of a login task: the device lies elsewhere
     in_run = make_shared(store=run_store)
     assert not in_run.manager.acquire().trusted
@@ -97,8 +120,8 @@ def test_a_session_of_one_run_steps_up_with_the_device_that_all_runs_share(make_
 
 
 def test_a_session_that_lost_its_trust_steps_up_once_and_the_payment_is_made_once(
-    make_shared, pass_mfa, pay, calls, bill
-):
+    make_shared: MakeShared, pass_mfa: PassMfa, pay: Pay, calls: Calls, bill: LocalBill
+) -> None:
     shared = make_shared()
     pass_mfa(shared)
     bill.fault(PAYMENTS, method="POST", code="BDC_1361")
@@ -107,18 +130,27 @@ def test_a_session_that_lost_its_trust_steps_up_once_and_the_payment_is_made_onc
     assert (stats["sign_ins"], stats["payments"], calls(PAYMENTS), calls(STEP_UP)) == (1, 1, 2, 1)
 
 
-def test_without_a_device_a_lost_trust_is_noted_for_all(make_shared, pass_mfa, pay, calls, bill):
+def test_without_a_device_a_lost_trust_is_noted_for_all(
+    make_shared: MakeShared, pass_mfa: PassMfa, pay: Pay, calls: Calls, bill: LocalBill
+) -> None:
     shared = make_shared()
     pass_mfa(shared, remember=False)
     bill.fault(PAYMENTS, method="POST", code="BDC_1361")
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
         pay(shared)
     assert calls(PAYMENTS) == 1
-    assert not make_shared().manager.peek().trusted
+    assert not present(make_shared().manager.peek()).trusted
 
 
 @pytest.mark.parametrize("refusal", ["untrusted", "refuse"])
-def test_a_refused_device_is_tried_once_and_not_at_every_sign_in(refusal, make_shared, clock, bill, caplog, notes):
+def test_a_refused_device_is_tried_once_and_not_at_every_sign_in(
+    refusal: str,
+    make_shared: MakeShared,
+    clock: ManualClock,
+    bill: LocalBill,
+    caplog: pytest.LogCaptureFixture,
+    notes: MemoryStore,
+) -> None:
     bill.settings(bad_remember_me=refusal)
     first = make_shared()
     first.manager.devices.remember(RememberedDevice(token="forgotten-by-bill", device="airflow-test"), clock.now)
@@ -129,11 +161,13 @@ def test_a_refused_device_is_tried_once_and_not_at_every_sign_in(refusal, make_s
     assert stats["sign_ins"] == 4
     assert stats["refused_sign_ins"] == (1 if refusal == "refuse" else 0)
     assert caplog.text.count("no longer honours the remembered device") == 1
-    assert first.manager.devices.record().refused_at is not None
+    assert present(first.manager.devices.record()).refused_at is not None
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2"])
-def test_a_device_that_bill_calls_an_invalid_session_is_not_taken_for_a_wrong_password(kind, make_shared, bill):
+def test_a_device_that_bill_calls_an_invalid_session_is_not_taken_for_a_wrong_password(
+    kind: str, make_shared: MakeShared, bill: LocalBill
+) -> None:
     bill.settings(bad_remember_me="refuse")
     for _ in range(3):
         assert not make_shared(kind, fields=OWN).manager.acquire().trusted
@@ -142,7 +176,9 @@ def test_a_device_that_bill_calls_an_invalid_session_is_not_taken_for_a_wrong_pa
 
 
 @pytest.mark.parametrize("kind", ["v3", "v2"])
-def test_the_connections_own_device_makes_the_first_session_trusted(kind, make_shared, own_device, pay, bill):
+def test_the_connections_own_device_makes_the_first_session_trusted(
+    kind: str, make_shared: MakeShared, own_device: dict[str, str], pay: Pay, bill: LocalBill
+) -> None:
     before = bill.stats()["sms_sent"]
     shared = make_shared(kind, fields=own_device)
     assert shared.manager.acquire().trusted
@@ -150,7 +186,9 @@ def test_the_connections_own_device_makes_the_first_session_trusted(kind, make_s
     assert bill.stats()["sms_sent"] == before
 
 
-def test_the_connections_own_device_comes_second(make_shared, own_device, clock, calls):
+def test_the_connections_own_device_comes_second(
+    make_shared: MakeShared, own_device: dict[str, str], clock: ManualClock, calls: Calls
+) -> None:
     shared = make_shared(fields=own_device)
     shared.manager.devices.remember(RememberedDevice(token="forgotten-by-bill", device="airflow-test"), clock.now)
     assert shared.trust.acquire().trusted
@@ -159,7 +197,9 @@ def test_the_connections_own_device_comes_second(make_shared, own_device, clock,
     assert calls(STEP_UP) == 1
 
 
-def test_a_step_up_that_bill_answers_with_no_is_a_refusal(make_shared, clock, calls, caplog):
+def test_a_step_up_that_bill_answers_with_no_is_a_refusal(
+    make_shared: MakeShared, clock: ManualClock, calls: Calls, caplog: pytest.LogCaptureFixture
+) -> None:
     shared = make_shared()
     shared.manager.acquire()
     shared.manager.devices.remember(RememberedDevice(token="forgotten-by-bill", device="airflow-test"), clock.now)
@@ -172,7 +212,9 @@ def test_a_step_up_that_bill_answers_with_no_is_a_refusal(make_shared, clock, ca
 
 @pytest.mark.parametrize("mode", ["off", "bypass"])
 @pytest.mark.parametrize("told", [False, True])
-def test_where_mfa_is_off_nobody_is_asked(mode, told, make_shared, pay, bill):
+def test_where_mfa_is_off_nobody_is_asked(
+    mode: str, told: bool, make_shared: MakeShared, pay: Pay, bill: LocalBill
+) -> None:
     bill.control("PUT", "settings", {"mfa_mode": mode, "trusted_when_mfa_off": told})
     for _ in range(2):
         shared = make_shared()
@@ -183,7 +225,7 @@ def test_where_mfa_is_off_nobody_is_asked(mode, told, make_shared, pay, bill):
     assert stats["by_path"].get("/connect/v3/login/session", 0) == (0 if told else 1)
 
 
-def test_an_oauth_token_needs_no_mfa(make_shared, pay, bill):
+def test_an_oauth_token_needs_no_mfa(make_shared: MakeShared, pay: Pay, bill: LocalBill) -> None:
     shared = make_shared("oauth")
     assert shared.trust.acquire() == shared.manager.acquire()
     pay(shared)
@@ -191,13 +233,15 @@ def test_an_oauth_token_needs_no_mfa(make_shared, pay, bill):
     assert (stats["requests"], stats["payments"]) == (2, 1)
 
 
-def test_a_sync_token_does_not_get_to_send_a_payment(make_shared, pay, calls):
+def test_a_sync_token_does_not_get_to_send_a_payment(make_shared: MakeShared, pay: Pay, calls: Calls) -> None:
     with pytest.raises(BillConfigurationError, match="sync token"):
         pay(make_shared("sync_token"))
     assert calls(PAYMENTS) == 0
 
 
-def test_a_dead_session_is_renewed_before_it_is_made_trusted(make_shared, pass_mfa, pay, clock, bill):
+def test_a_dead_session_is_renewed_before_it_is_made_trusted(
+    make_shared: MakeShared, pass_mfa: PassMfa, pay: Pay, clock: ManualClock, bill: LocalBill
+) -> None:
     pass_mfa(make_shared())
     shared = make_shared()
     shared.manager.acquire()
@@ -207,7 +251,9 @@ def test_a_dead_session_is_renewed_before_it_is_made_trusted(make_shared, pass_m
     assert (stats["sign_ins"], stats["sms_sent"], stats["payments"]) == (2, 1, 1)
 
 
-def test_an_untrusted_session_that_bill_ended_is_renewed_and_not_an_error(make_shared, pass_mfa, pay, bill):
+def test_an_untrusted_session_that_bill_ended_is_renewed_and_not_an_error(
+    make_shared: MakeShared, pass_mfa: PassMfa, pay: Pay, bill: LocalBill
+) -> None:
     untrusted = make_shared(store=MemoryStore())
     untrusted.manager.acquire()
     pass_mfa(make_shared())
@@ -216,7 +262,9 @@ def test_an_untrusted_session_that_bill_ended_is_renewed_and_not_an_error(make_s
     assert bill.stats()["payments"] == 1
 
 
-def test_asking_for_trust_of_a_session_that_bill_ended_says_that_a_person_is_needed(make_shared, bill):
+def test_asking_for_trust_of_a_session_that_bill_ended_says_that_a_person_is_needed(
+    make_shared: MakeShared, bill: LocalBill
+) -> None:
     make_shared().manager.acquire()
     bill.expire_sessions()
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT):

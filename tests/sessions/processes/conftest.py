@@ -5,23 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dev.local_bill import LocalBill
 from dev.worker import Job, Outcome
 from dev.worker_process import WorkerProcess
 
+StartWorker = Callable[..., WorkerProcess]
+RunAll = Callable[..., list[Outcome]]
+
 
 @pytest.fixture
-def shared_folder(tmp_path):
+def shared_folder(tmp_path: Path) -> Path:
     folder = tmp_path / "store"
     folder.mkdir()
     return folder
 
 
 @pytest.fixture
-def start_worker(bill, shared_folder, tmp_path) -> Iterator[Callable[..., WorkerProcess]]:
+def start_worker(bill: LocalBill, shared_folder: Path, tmp_path: Path) -> Iterator[StartWorker]:
     """Start workers: `start_worker("host", tasks=3, password=..., kind=..., **more)` returns one that is ready."""
     with ExitStack() as stack:
 
@@ -41,7 +46,7 @@ def start_worker(bill, shared_folder, tmp_path) -> Iterator[Callable[..., Worker
 
 
 @pytest.fixture
-def run_all() -> Callable[..., list[Outcome]]:
+def run_all() -> RunAll:
     """Let workers begin together, and return how all their tasks ended."""
 
     def run(*workers: WorkerProcess) -> list[Outcome]:

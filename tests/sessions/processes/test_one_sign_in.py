@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from dev.clock import START
+from dev.local_bill import LocalBill
 from dev.processes import wait_until
 from dev.shared_store import SharedStore
+from dev.worker import Outcome
+
+if TYPE_CHECKING:
+    from tests.sessions.processes.conftest import RunAll, StartWorker
 
 LOGIN = "/connect/v3/login"
 LEASE = 2.0
@@ -19,12 +26,14 @@ AN_HOUR_LATER = START.add(hours=1).isoformat()
 AN_HOUR_EARLIER = START.subtract(hours=1).isoformat()
 
 
-def refusals(outcomes):
+def refusals(outcomes: list[Outcome]) -> list[str]:
     return [error for outcome in outcomes for error in outcome.errors]
 
 
 @pytest.mark.parametrize("latency", [(0, 0), (20, 200)])
-def test_a_herd_of_cold_tasks_on_two_hosts_makes_one_sign_in(latency, start_worker, run_all, bill):
+def test_a_herd_of_cold_tasks_on_two_hosts_makes_one_sign_in(
+    latency: tuple[float, float], start_worker: StartWorker, run_all: RunAll, bill: LocalBill
+) -> None:
     workers = [start_worker(host, tasks=10, latency=latency) for host in ("one", "two", "one", "two")]
     outcomes = run_all(*workers)
     assert refusals(outcomes) == []
@@ -35,8 +44,8 @@ def test_a_herd_of_cold_tasks_on_two_hosts_makes_one_sign_in(latency, start_work
 
 @pytest.mark.parametrize(("killed", "sign_ins"), [("before", 1), ("after", 2)])
 def test_a_worker_killed_next_to_its_sign_in_holds_others_up_for_its_lease_only(
-    killed, sign_ins, start_worker, run_all, bill
-):
+    killed: str, sign_ins: int, start_worker: StartWorker, run_all: RunAll, bill: LocalBill
+) -> None:
     victim = start_worker(lease_seconds=LEASE, killed=killed)
     others = [start_worker(host, tasks=3, lease_seconds=LEASE) for host in ("one", "two")]
     victim.begin()
@@ -50,8 +59,8 @@ def test_a_worker_killed_next_to_its_sign_in_holds_others_up_for_its_lease_only(
 
 @pytest.mark.parametrize(("after_effect", "sign_ins"), [(False, 1), (True, 2)])
 def test_a_worker_killed_during_its_sign_in_holds_others_up_for_its_lease_only(
-    after_effect, sign_ins, start_worker, bill
-):
+    after_effect: bool, sign_ins: int, start_worker: StartWorker, bill: LocalBill
+) -> None:
     bill.fault(LOGIN, kind="stall", after_effect=after_effect)
     victim = start_worker(lease_seconds=LEASE)
     others = [start_worker(host, tasks=3, lease_seconds=LEASE) for host in ("one", "two")]
@@ -66,7 +75,9 @@ def test_a_worker_killed_during_its_sign_in_holds_others_up_for_its_lease_only(
     assert bill.stats()["sign_ins"] == sign_ins
 
 
-def test_hosts_whose_clocks_differ_by_an_hour_make_one_sign_in_together(start_worker, run_all, bill):
+def test_hosts_whose_clocks_differ_by_an_hour_make_one_sign_in_together(
+    start_worker: StartWorker, run_all: RunAll, bill: LocalBill
+) -> None:
     workers = [start_worker("one", tasks=8), start_worker("two", tasks=8, clock_at=AN_HOUR_LATER)]
     outcomes = run_all(*workers)
     assert refusals(outcomes) == []
@@ -75,7 +86,9 @@ def test_hosts_whose_clocks_differ_by_an_hour_make_one_sign_in_together(start_wo
 
 
 @pytest.mark.parametrize("clock_at", [AN_HOUR_LATER, AN_HOUR_EARLIER])
-def test_a_dead_hosts_lease_runs_out_whatever_its_clock_said(clock_at, start_worker, run_all, bill):
+def test_a_dead_hosts_lease_runs_out_whatever_its_clock_said(
+    clock_at: str, start_worker: StartWorker, run_all: RunAll, bill: LocalBill
+) -> None:
     victim = start_worker("one", lease_seconds=LEASE, clock_at=clock_at, killed="before")
     other = start_worker("two", lease_seconds=LEASE)
     victim.begin()
@@ -86,7 +99,9 @@ def test_a_dead_hosts_lease_runs_out_whatever_its_clock_said(clock_at, start_wor
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_a_wrong_password_in_a_hundred_tasks_of_three_tries_reaches_bill_once(start_worker, run_all, bill):
+def test_a_wrong_password_in_a_hundred_tasks_of_three_tries_reaches_bill_once(
+    start_worker: StartWorker, run_all: RunAll, bill: LocalBill
+) -> None:
     workers = [start_worker(host, tasks=25, tries=3, password="wrong") for host in ("one", "two", "one", "two")]
     errors = refusals(run_all(*workers))
     assert len(errors) == 300
@@ -101,14 +116,14 @@ def test_a_wrong_password_in_a_hundred_tasks_of_three_tries_reaches_bill_once(st
 
 
 @pytest.fixture
-def organizations(bill):
+def organizations(bill: LocalBill) -> list[str]:
     """Two organizations that one connection reaches."""
     return [row["id"] for row in bill.seed["organizations"]][:2]
 
 
 def test_organizations_do_not_wait_for_one_another_once_the_credentials_are_proven(
-    organizations, start_worker, run_all, bill, shared_folder
-):
+    organizations: list[str], start_worker: StartWorker, run_all: RunAll, bill: LocalBill, shared_folder: Path
+) -> None:
     quick, slow = organizations
     run_all(start_worker(organizations=[quick]))
     SharedStore(shared_folder).delete(f"bill_session_token__bill__{quick}__v3")
@@ -124,7 +139,9 @@ def test_organizations_do_not_wait_for_one_another_once_the_credentials_are_prov
     assert bill.stats()["sign_ins"] == 3
 
 
-def test_cold_organizations_sign_in_once_each(organizations, start_worker, run_all, bill):
+def test_cold_organizations_sign_in_once_each(
+    organizations: list[str], start_worker: StartWorker, run_all: RunAll, bill: LocalBill
+) -> None:
     workers = [start_worker(host, organizations=5 * organizations, latency=(5, 20)) for host in ("one", "two")]
     outcomes = run_all(*workers)
     assert refusals(outcomes) == []
@@ -133,15 +150,17 @@ def test_cold_organizations_sign_in_once_each(organizations, start_worker, run_a
     assert bill.stats()["sign_ins"] == 2
 
 
-def test_a_wrong_password_reaches_bill_once_for_all_organizations(organizations, start_worker, run_all, bill):
+def test_a_wrong_password_reaches_bill_once_for_all_organizations(
+    organizations: list[str], start_worker: StartWorker, run_all: RunAll, bill: LocalBill
+) -> None:
     workers = [start_worker(host, organizations=5 * organizations, password="wrong") for host in ("one", "two")]
     assert all("BDC_1101" in outcome.errors[0] for outcome in run_all(*workers))
     assert bill.stats()["refused_sign_ins"] == 1
 
 
 def test_used_up_sign_ins_block_every_organization_of_the_developer_key_until_the_hour_turns(
-    organizations, start_worker, run_all, bill
-):
+    organizations: list[str], start_worker: StartWorker, run_all: RunAll, bill: LocalBill
+) -> None:
     bill.settings(sign_ins_per_hour=1)
     signed_in, refused = (run_all(start_worker(organizations=[organization]))[0] for organization in organizations)
     assert signed_in.session
@@ -158,7 +177,9 @@ def test_used_up_sign_ins_block_every_organization_of_the_developer_key_until_th
     assert bill.stats()["sign_ins"] == 2
 
 
-def test_a_store_that_fails_now_and_then_fails_tries_and_never_the_task(start_worker, run_all, bill):
+def test_a_store_that_fails_now_and_then_fails_tries_and_never_the_task(
+    start_worker: StartWorker, run_all: RunAll, bill: LocalBill
+) -> None:
     """How many sign-ins it costs depends on which operations fail; that none is refused does not."""
     workers = [start_worker(host, tasks=10, failures=0.02, tries=20, lease_seconds=LEASE) for host in ("one", "two")]
     outcomes = run_all(*workers)
