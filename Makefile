@@ -28,8 +28,11 @@ demo: $(VENV)/$(INSTALLED) ## Run the sharing example in a real Airflow against 
 ui: $(VENV)/$(INSTALLED) ## Leave Airflow's web page and the local BILL running until Ctrl-C
 	$(BIN)/python -m dev.ui
 
-test: $(VENV)/$(INSTALLED) ## Run all tests on Airflow 3.3
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+test: $(VENV)/$(INSTALLED) ## Run all tests on Airflow 3.3 and measure their coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2 --dist loadgroup
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 lint: $(VENV)/$(INSTALLED) ## Check style and types
 	$(BIN)/ruff check .
@@ -61,7 +64,7 @@ build: $(VENV)/$(INSTALLED) ## Build and check the wheel and the source distribu
 	$(BIN)/twine check --strict dist/*
 
 clean: ## Remove environments, caches and built files
-	rm -rf .venv .venv-* dist build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* dist build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- environments: a stamp says that what is installed is what the constraints and pyproject.toml ask for --------
