@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -24,7 +26,7 @@ if os.fork() == 0:
 
 
 @pytest.fixture
-def start(tmp_path):
+def start(tmp_path: Path) -> Iterator[Callable[[str], tuple[Service, int]]]:
     """Start a parent and its child: `start(then) -> (service, process id of the child)`."""
     services: list[Service] = []
 
@@ -39,14 +41,14 @@ def start(tmp_path):
     stop_services(services, grace=0)
 
 
-def test_stopping_ends_children_in_their_own_process_group(start):
+def test_stopping_ends_children_in_their_own_process_group(start: Callable[[str], tuple[Service, int]]) -> None:
     service, child = start("signal.pause()")
     assert child in service.members()
     stop_services([service], grace=5)
     wait_until(lambda: not psutil.pid_exists(child), 20, "the child to end")
 
 
-def test_a_dead_service_is_told_and_its_children_end(start):
+def test_a_dead_service_is_told_and_its_children_end(start: Callable[[str], tuple[Service, int]]) -> None:
     service, child = start("print('boom'); raise SystemExit(3)")
     with pytest.raises(RuntimeError, match=r"(?s)parent ended with code 3:.*boom"):
         wait_until(service.ensure_alive, 20, "the parent to die")
@@ -54,6 +56,6 @@ def test_a_dead_service_is_told_and_its_children_end(start):
     wait_until(lambda: not psutil.pid_exists(child), 20, "the child to end")
 
 
-def test_waiting_has_a_limit():
+def test_waiting_has_a_limit() -> None:
     with pytest.raises(TimeoutError, match=r"waited 0\.1 s for rain"):
         wait_until(lambda: False, 0.1, "rain", interval=0.02)

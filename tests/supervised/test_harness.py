@@ -9,13 +9,16 @@ from dev.airflow_harness import AirflowHarness
 # Not one of BILL's: the scheduler's own output repeats what tasks print, and Airflow 3.3 does not mask it there.
 PASSWORD = "printed-by-the-harness-dag"
 
+Change = tuple[str, int, str, int]
+FinishedRun = tuple[AirflowHarness, str, list[Change]]
+
 
 @pytest.fixture(scope="module")
-def finished_run(supervised_airflow: AirflowHarness) -> tuple[AirflowHarness, str, list[tuple]]:
+def finished_run(supervised_airflow: AirflowHarness) -> FinishedRun:
     """One run of the plain DAG, and the state changes seen on the way."""
     connection = {"conn_type": "bill", "login": "ann", "password": PASSWORD, "extra": {"a": 1}}
     supervised_airflow.add_connection("harness_plain", connection)
-    changes: list[tuple] = []
+    changes: list[Change] = []
     run_id, state = supervised_airflow.run(
         "harness_plain", {"number": 40}, on_change=lambda *change: changes.append(change)
     )
@@ -23,7 +26,7 @@ def finished_run(supervised_airflow: AirflowHarness) -> tuple[AirflowHarness, st
     return supervised_airflow, run_id, changes
 
 
-def test_states_and_progress(finished_run):
+def test_states_and_progress(finished_run: FinishedRun) -> None:
     airflow, run_id, changes = finished_run
     rows = airflow.task_instances("harness_plain", run_id)
     states = {(row["task_id"], row["map_index"]): row["state"] for row in rows}
@@ -32,7 +35,7 @@ def test_states_and_progress(finished_run):
     assert ("add", 1, "success", 2) in changes
 
 
-def test_password_is_masked_in_the_task_log_and_sealed_in_the_database(finished_run):
+def test_password_is_masked_in_the_task_log_and_sealed_in_the_database(finished_run: FinishedRun) -> None:
     airflow, run_id, _ = finished_run
     assert "the password is ***" in airflow.task_log("harness_plain", run_id, "show")
     assert PASSWORD not in airflow.task_logs_text()
@@ -40,13 +43,13 @@ def test_password_is_masked_in_the_task_log_and_sealed_in_the_database(finished_
     assert airflow.rest("GET", "connections/harness_plain")["login"] == "ann"
 
 
-def test_log_of_a_failed_try_of_a_mapped_task(finished_run):
+def test_log_of_a_failed_try_of_a_mapped_task(finished_run: FinishedRun) -> None:
     airflow, run_id, _ = finished_run
     assert "first try" in airflow.task_log("harness_plain", run_id, "add", 1, map_index=1)
     assert "first try" not in airflow.task_log("harness_plain", run_id, "add", 2, map_index=1)
 
 
-def test_values(finished_run):
+def test_values(finished_run: FinishedRun) -> None:
     airflow, run_id, _ = finished_run
     assert airflow.xcom("harness_plain", run_id, "show") == {"number": 40}
     returned = {
@@ -61,6 +64,6 @@ def test_values(finished_run):
     assert any(row["dag_id"] == "harness_plain" for row in airflow.audit_log())
 
 
-def test_no_import_errors_and_all_examples_are_parsed(supervised_airflow: AirflowHarness):
+def test_no_import_errors_and_all_examples_are_parsed(supervised_airflow: AirflowHarness) -> None:
     supervised_airflow.wait_for_dag("bill_share_session")
     assert supervised_airflow.import_errors() == []

@@ -11,14 +11,15 @@ import sqlite3
 import time
 from collections import Counter
 
-from dev.airflow_harness import FINAL_RUN_STATES
+from dev.airflow_harness import FINAL_RUN_STATES, AirflowHarness
+from dev.local_bill import LocalBill
 from dev.processes import wait_until
 
 DAG_ID = "many_organizations"
 CLIENTS, ALLOWED, AT_ONCE = 14, 8, 3
 
 
-def states(airflow, run_id: str, task_id: str) -> Counter:
+def states(airflow: AirflowHarness, run_id: str, task_id: str) -> Counter[str]:
     tasks = airflow.task_instances(DAG_ID, run_id)
     return Counter(task["state"] for task in tasks if task["task_id"] == task_id)
 
@@ -28,7 +29,7 @@ def hours() -> int:
     return int(time.time() // 3600)
 
 
-def wake(airflow, run_id: str) -> None:
+def wake(airflow: AirflowHarness, run_id: str) -> None:
     """Make the guard forget until when it waits, and Airflow when it wanted to run the waiting tasks again."""
     path = airflow.home / "airflow.db"
     with contextlib.closing(sqlite3.connect(path, timeout=30)) as database, database:
@@ -45,7 +46,9 @@ def wake(airflow, run_id: str) -> None:
         )
 
 
-def test_the_run_waits_for_the_turn_of_the_hour_without_a_worker_and_goes_on(airflow, bill):
+def test_the_run_waits_for_the_turn_of_the_hour_without_a_worker_and_goes_on(
+    airflow: AirflowHarness, bill: LocalBill
+) -> None:
     bill.control("POST", "organizations", {"count": CLIENTS - 2})  # there are three, one of which lists the others
     bill.settings(sign_ins_per_hour=ALLOWED + 1)
     started = hours()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from airflow_provider_bill.operators.mfa_form import ENTER, FIELD, NEW_TEXT
+from dev.airflow_harness import AirflowHarness
 from dev.clock import START
+from dev.local_bill import LocalBill
 from dev.processes import wait_until
 
 DAG_ID = "bill_mfa"
@@ -14,7 +19,7 @@ WAITING = ("awaiting_input", "deferred")
 
 
 @pytest.fixture
-def payment(airflow, bill) -> dict:
+def payment(airflow: AirflowHarness, bill: LocalBill) -> dict[str, Any]:
     """An unpaid bill, as the conf of a run."""
     rows = bill.get("/bills", bill.sign_in()).json()["results"]
     unpaid = next(row for row in rows if row["paymentStatus"] == "UNPAID")
@@ -24,7 +29,7 @@ def payment(airflow, bill) -> dict:
 
 
 @pytest.fixture
-def enter(airflow, bill):
+def enter(airflow: AirflowHarness, bill: LocalBill) -> Callable[..., None]:
     """Wait until the form is there, then answer it."""
 
     def answer(run_id: str, code: str, option: str = ENTER, dag_id: str = DAG_ID) -> None:
@@ -45,12 +50,14 @@ def wrong(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06d}"
 
 
-def counts(bill) -> tuple[int, int, int]:
+def counts(bill: LocalBill) -> tuple[int, int, int]:
     stats = bill.stats()
     return stats["sign_ins"], stats["sms_sent"], stats["payments"]
 
 
-def test_once_in_thirty_days_a_person_enters_a_code_and_every_dag_pays(airflow, bill, payment, enter):
+def test_once_in_thirty_days_a_person_enters_a_code_and_every_dag_pays(
+    airflow: AirflowHarness, bill: LocalBill, payment: dict[str, Any], enter: Callable[..., None]
+) -> None:
     run_id = airflow.trigger(DAG_ID, payment)
     wait_until(bill.codes, 90, "BILL to send a code")
     (code,) = bill.codes()
@@ -95,7 +102,9 @@ def test_once_in_thirty_days_a_person_enters_a_code_and_every_dag_pays(airflow, 
     assert counts(bill)[1:] == (2, 2)
 
 
-def test_a_cleared_task_sends_no_second_text_while_the_first_code_lives(airflow, bill, payment, enter):
+def test_a_cleared_task_sends_no_second_text_while_the_first_code_lives(
+    airflow: AirflowHarness, bill: LocalBill, payment: dict[str, Any], enter: Callable[..., None]
+) -> None:
     run_id = airflow.trigger(DAG_ID, payment)
 
     def parked() -> bool:
@@ -114,7 +123,9 @@ def test_a_cleared_task_sends_no_second_text_while_the_first_code_lives(airflow,
     assert counts(bill) == (1, 1, 1)
 
 
-def test_a_code_that_is_too_old_brings_a_new_text_and_too_many_tries_an_end(airflow, bill, payment, enter):
+def test_a_code_that_is_too_old_brings_a_new_text_and_too_many_tries_an_end(
+    airflow: AirflowHarness, bill: LocalBill, payment: dict[str, Any], enter: Callable[..., None]
+) -> None:
     run_id = airflow.trigger(DAG_ID, payment)
     wait_until(lambda: len(bill.codes()) == 1, 90, "a code")
     bill.advance(400)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dev.airflow_harness import AirflowHarness
+from dev.local_bill import LocalBill
 from dev.processes import wait_until
 
 DAG_ID, VARIABLE = "bill_mfa_without_hitl", "bill_mfa_code_token"
 
 
-def test_a_code_from_a_variable_lets_every_dag_pay_for_thirty_days(airflow, bill):
+def test_a_code_from_a_variable_lets_every_dag_pay_for_thirty_days(airflow: AirflowHarness, bill: LocalBill) -> None:
     def counts() -> tuple[int, int, int]:
         stats = bill.stats()
         return stats["sign_ins"], stats["sms_sent"], stats["payments"]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from dev.airflow_harness import AirflowHarness
+from dev.local_bill import LocalBill
+
 
 @pytest.mark.parametrize("store", ["variable", "xcom"])
-def test_twenty_tasks_make_one_sign_in(store, airflow, bill):
+def test_twenty_tasks_make_one_sign_in(store: str, airflow: AirflowHarness, bill: LocalBill) -> None:
     run_id, state = airflow.run(f"twenty_tasks_{store}")
     assert state == "success"
     tasks = airflow.task_instances(f"twenty_tasks_{store}", run_id)
@@ -17,7 +20,9 @@ def test_twenty_tasks_make_one_sign_in(store, airflow, bill):
 
 
 @pytest.mark.parametrize("store", ["variable", "xcom"])
-def test_a_session_that_bill_ends_midway_costs_one_sign_in_more_and_no_failed_task(store, airflow, bill):
+def test_a_session_that_bill_ends_midway_costs_one_sign_in_more_and_no_failed_task(
+    store: str, airflow: AirflowHarness, bill: LocalBill
+) -> None:
     run_id, state = airflow.run(f"expires_midway_{store}")
     assert state == "success"
     assert {task["try_number"] for task in airflow.task_instances(f"expires_midway_{store}", run_id)} == {1}
@@ -34,13 +39,17 @@ def test_a_session_that_bill_ends_midway_costs_one_sign_in_more_and_no_failed_ta
         ("bill_oauth", 1),
     ],
 )
-def test_every_example_runs_with_one_sign_in(dag_id, sign_ins, airflow, bill):
+def test_every_example_runs_with_one_sign_in(
+    dag_id: str, sign_ins: int, airflow: AirflowHarness, bill: LocalBill
+) -> None:
     _, state = airflow.run(dag_id)
     assert state == "success", airflow.task_logs_text()[-3000:]
     assert bill.stats()["sign_ins"] == sign_ins
 
 
-def test_no_secret_stands_in_logs_xcoms_rendered_fields_or_the_database(airflow, bill):
+def test_no_secret_stands_in_logs_xcoms_rendered_fields_or_the_database(
+    airflow: AirflowHarness, bill: LocalBill
+) -> None:
     for store in ("variable", "xcom"):
         run_id, state = airflow.run(f"expires_midway_{store}")
         assert state == "success"
@@ -51,7 +60,9 @@ def test_no_secret_stands_in_logs_xcoms_rendered_fields_or_the_database(airflow,
     assert bill.stats()["credentials_in_urls"] == 0
 
 
-def test_a_wrong_password_reaches_bill_once_and_the_task_is_not_retried(airflow, bill):
+def test_a_wrong_password_reaches_bill_once_and_the_task_is_not_retried(
+    airflow: AirflowHarness, bill: LocalBill
+) -> None:
     connection = bill.connections["v3"]
     bill.control("POST", "users/password", {"username": connection["login"], "password": "changed at BILL"})
     run_id, state = airflow.run("expires_midway_variable")

@@ -8,13 +8,15 @@ import signal
 
 import pytest
 
+from dev.airflow_harness import AirflowHarness
+from dev.local_bill import LocalBill
 from dev.processes import wait_until
 
 DAG_ID, TASK_ID = "write_killed", "add_vendor"
 PATH = "/connect/v3/vendors"
 
 
-def settle(airflow, run_id: str, outcome: str, bill_id: str = "") -> None:
+def settle(airflow: AirflowHarness, run_id: str, outcome: str, bill_id: str = "") -> None:
     """Fill in the form of the example DAG."""
     log = airflow.task_log(DAG_ID, run_id, TASK_ID, 2)
     (write_id,) = set(re.findall(r"\(write ([0-9a-f]{16})\)", log))
@@ -23,7 +25,7 @@ def settle(airflow, run_id: str, outcome: str, bill_id: str = "") -> None:
 
 
 @pytest.fixture
-def killed_run(airflow, bill) -> str:
+def killed_run(airflow: AirflowHarness, bill: LocalBill) -> str:
     """A run whose worker is killed after BILL has made the vendor and before the worker hears of it."""
     bill.fault(PATH, method="POST", kind="stall", after_effect=True)
     run_id = airflow.trigger(DAG_ID)
@@ -34,7 +36,9 @@ def killed_run(airflow, bill) -> str:
     return run_id
 
 
-def test_a_write_is_not_sent_again_after_its_worker_was_killed(killed_run, airflow, bill):
+def test_a_write_is_not_sent_again_after_its_worker_was_killed(
+    killed_run: str, airflow: AirflowHarness, bill: LocalBill
+) -> None:
     assert bill.stats()["writes"] == 1
     (task,) = airflow.task_instances(DAG_ID, killed_run)
     # The second try finds the note, and its error is not retried a second time.
@@ -44,14 +48,18 @@ def test_a_write_is_not_sent_again_after_its_worker_was_killed(killed_run, airfl
     assert "bill_settle_write" in log
 
 
-def test_a_person_who_has_looked_can_have_it_sent_again(killed_run, airflow, bill):
+def test_a_person_who_has_looked_can_have_it_sent_again(
+    killed_run: str, airflow: AirflowHarness, bill: LocalBill
+) -> None:
     settle(airflow, killed_run, "not carried out")
     airflow.rest("POST", f"dags/{DAG_ID}/clearTaskInstances", {"dag_run_id": killed_run, "dry_run": False})
     assert airflow.wait(DAG_ID, killed_run) == "success"
     assert bill.stats()["writes"] == 2
 
 
-def test_a_person_who_has_looked_can_say_what_was_made(killed_run, airflow, bill):
+def test_a_person_who_has_looked_can_say_what_was_made(
+    killed_run: str, airflow: AirflowHarness, bill: LocalBill
+) -> None:
     settle(airflow, killed_run, "carried out", bill_id="00901MADE00000000000")
     airflow.rest("POST", f"dags/{DAG_ID}/clearTaskInstances", {"dag_run_id": killed_run, "dry_run": False})
     assert airflow.wait(DAG_ID, killed_run) == "success"
@@ -59,7 +67,9 @@ def test_a_person_who_has_looked_can_say_what_was_made(killed_run, airflow, bill
     assert bill.stats()["writes"] == 1
 
 
-def test_a_write_that_was_answered_is_not_sent_again_when_the_task_is_cleared(airflow, bill):
+def test_a_write_that_was_answered_is_not_sent_again_when_the_task_is_cleared(
+    airflow: AirflowHarness, bill: LocalBill
+) -> None:
     run_id, state = airflow.run(DAG_ID)
     assert state == "success"
     made = airflow.xcom(DAG_ID, run_id, TASK_ID)
@@ -73,7 +83,7 @@ def test_a_write_that_was_answered_is_not_sent_again_when_the_task_is_cleared(ai
     assert bill.stats()["writes"] == 1
 
 
-def test_a_write_that_bill_refused_may_be_sent_again(airflow, bill):
+def test_a_write_that_bill_refused_may_be_sent_again(airflow: AirflowHarness, bill: LocalBill) -> None:
     bill.fault(PATH, method="POST", code="BDC_1152")
     run_id, state = airflow.run(DAG_ID)
     assert state == "failed"

@@ -13,7 +13,7 @@ with DAG("harness_plain", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=
         """Print what must be masked."""
         print("the password is", BaseHook.get_connection("harness_plain").password)
         Variable.set("harness_plain", "kept")
-        return {"number": get_current_context()["dag_run"].conf["number"]}
+        return {"number": (get_current_context()["dag_run"].conf or {})["number"]}
 
     @task(retries=1, retry_delay=timedelta(0))
     def add(shown: dict[str, int], more: int) -> int:

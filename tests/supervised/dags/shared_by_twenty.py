@@ -18,10 +18,9 @@ for store in ("variable", "xcom"):
         max_active_tasks=8,
     ):
         login = BillLoginOperator(task_id="login", store=store)
+        session: Any = login.output
         calls: list[Any] = [
-            BillApiOperator(
-                task_id=f"operator_{number}", session=login.output, endpoint="/v3/vendors", query={"max": 1}
-            )
+            BillApiOperator(task_id=f"operator_{number}", session=session, endpoint="/v3/vendors", query={"max": 1})
             for number in range(10)
         ]
 
@@ -30,6 +29,6 @@ for store in ("variable", "xcom"):
             """Count the rows of a list."""
             return len(list(BillHook.from_handle(session).paginate("/v3/bills")))
 
-        calls += [by_hook.override(task_id=f"hook_{number}")(login.output) for number in range(10)]
-        logout = BillLogoutOperator(task_id="logout", session=login.output)
+        calls += [by_hook.override(task_id=f"hook_{number}")(session) for number in range(10)]
+        logout = BillLogoutOperator(task_id="logout", session=session)
         calls >> logout.as_teardown(setups=login)
