@@ -69,7 +69,7 @@ def is_protected(method: str, path: str, body: Any = None) -> bool:
     """
     if path in _V2_PATHS:
         return True
-    bodies = body if isinstance(body, list) else [body]
+    bodies = body if body and isinstance(body, list) else [body]
     return any(
         method in rule.methods and rule.path.fullmatch(path) and any(map(rule.applies_to, bodies)) for rule in _V3_RULES
     )

@@ -69,6 +69,9 @@ def test_no_credential_goes_into_a_query(name: str) -> None:
     [
         ("POST", "/v3/payments", {}, True),
         ("post", "/v3/payments/bulk", None, True),
+        ("POST", "/v3/payments/bulk", [], True),
+        ("POST", "/v3/vendors", [], False),
+        ("POST", "/v3/vendors", [{"name": "x"}, {"autoPay": {"enabled": True}}], True),
         ("GET", "/v3/payments", None, False),
         ("POST", "/v3/payments/options", None, False),
         ("POST", "/v3/funding-accounts/banks", {}, True),
@@ -78,6 +81,7 @@ def test_no_credential_goes_into_a_query(name: str) -> None:
         ("PATCH", "/v3/vendors/0091", {"autoPay": {"enabled": False}}, False),
         ("PATCH", "/v3/vendors/0091/autoPay", {"enabled": True}, True),
         ("PATCH", "/v3/vendors/0091/autoPay", {"enabled": False}, False),
+        ("PATCH", "/v3/vendors/0091/autoPay", [], False),
         ("POST", "/v3/recurring-bills", {"autoPayment": True}, True),
         ("POST", "/v3/recurringbills", {"autoPayment": None}, False),
     ],
