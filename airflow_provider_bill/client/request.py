@@ -47,7 +47,7 @@ class BillRequest:
 
     dialect: Dialect
     method: str
-    path: str
+    path: str = field(repr=False)
     purpose: Purpose
     params: Mapping[str, Any] | None = field(default=None, repr=False)
     body: Any = field(default=None, repr=False)

@@ -183,3 +183,14 @@ def test_a_session_and_a_client_show_no_secret(client_of: ClientOf, secrets: lis
     session = client.sign_in()
     texts = f"{session!r} {client!r} {client.credentials!r} {vars(session).keys()}"
     assert [secret for secret in secrets if secret in texts] == []
+
+
+def test_a_request_and_its_answer_show_no_secret(bill: LocalBill, client_of: ClientOf, secrets: list[str]) -> None:
+    client = client_of()
+    session = client.sign_in()
+    request = client.prepare("POST", f"/v3/vendors/{bill.key}", params={"nr": bill.key}, body={"name": bill.key})
+    answer = client.send(session, client.prepare("GET", "/v3/vendors", params={"max": 1}))
+    texts = f"{request!r} {request} {answer!r}"
+    assert "POST /v3/vendors/***" in texts
+    assert [secret for secret in secrets if secret in texts] == []
+    assert answer.body["results"][0]["id"] not in texts
