@@ -45,6 +45,7 @@ class HookMfa:
         trust = self._shared.trust
         return trust.days_left(trust.make(self._shared.manager.acquire()))
 
+    @airflow_errors()
     def is_trusted(self, renew_within: timedelta = timedelta(0)) -> bool:
         """Return whether no person is needed; steps up if that is enough, and sends no text.
 

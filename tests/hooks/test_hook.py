@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
+from pendulum import DateTime
 
 from airflow_provider_bill.exceptions import (
     BillConfigurationError,
@@ -15,6 +16,7 @@ from airflow_provider_bill.exceptions import (
     BillSignInRefusedError,
 )
 from airflow_provider_bill.hooks.bill import BillHook
+from dev.clock import ManualClock
 from dev.local_bill import LocalBill
 
 Connect = Callable[..., list[str]]
@@ -131,6 +133,20 @@ def test_what_must_not_be_retried_is_told_so_to_airflow_and_stays_what_it_was(co
         BillHook().session()
     assert isinstance(caught.value, AirflowFailException)
     assert caught.value.code == "BDC_1101"
+
+
+def test_a_refusal_in_the_middle_of_asking_for_trust_is_not_retried_either(
+    connect: Connect, bill: LocalBill, clock: ManualClock
+) -> None:
+    connect("v3")
+    bill.fault("/v3/login", skip=1, code="BDC_1101")
+
+    def late() -> DateTime:
+        """Let the session end between the question for its trust and its next use."""
+        return clock.now.add(hours=2) if bill.count_calls("/connect/v3/login/session") else clock.now
+
+    with pytest.raises(AirflowFailException, match="BDC_1101"):
+        BillHook(clock=late).mfa.is_trusted()
 
 
 def test_a_refused_password_is_not_sent_again_until_it_is_corrected(connect: Connect, bill: LocalBill) -> None:
