@@ -270,3 +270,14 @@ def test_asking_for_trust_of_a_session_that_bill_ended_says_that_a_person_is_nee
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
         make_shared().trust.acquire()
     assert bill.stats()["sign_ins"] == 2
+
+
+def test_asking_bill_for_how_long_trust_lasts_keeps_the_session_alive(
+    make_shared: MakeShared, clock: ManualClock, bill: LocalBill
+) -> None:
+    bill.settings(mfa_mode="off", trusted_when_mfa_off=True)
+    for _ in range(4):
+        shared = make_shared()
+        assert shared.trust.days_left(shared.manager.acquire()) is None
+        clock.advance(minutes=20)
+    assert bill.stats()["sign_ins"] == 1
