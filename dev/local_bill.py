@@ -65,6 +65,10 @@ class LocalBill:
         """Have the next answers on a path go wrong."""
         return dict(self.control("POST", "faults", {"path": path, "kind": kind, **order}))
 
+    def payments(self) -> list[dict[str, Any]]:
+        """Return every payment that was made, by whatever call."""
+        return list(self.control("GET", "payments"))
+
     def holds_an_answer(self) -> bool:
         """Tell whether a fault is holding an answer back."""
         return any(row["held"] for row in self.control("GET", "faults"))

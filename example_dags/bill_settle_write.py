@@ -31,7 +31,7 @@ with DAG(
         params = params or {}
         bill_id = params.get("bill_id")
         BillHook.settle_write(
-            params["write_id"],
+            params["write_id"].strip(),
             carried_out=params["outcome"] == "carried out",
             result={"id": bill_id} if bill_id else None,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -109,6 +110,8 @@ def prepare(
     else:
         method, path = check_method(method), v3_path(path)
         check_params(params)
+    # A value stays what it was, whatever happens to what it was made from.
+    params, body = _copied(params), _copied(body)
     protected = is_protected(method, path, body)
     return BillRequest(
         dialect=dialect,
@@ -121,4 +124,15 @@ def prepare(
         needs_trust=protected and needs_trust(path, environment),
         may_be_empty=dialect == "v3" and may_be_empty(method, path),
         label=redact(f"{method} {path}"),
+    )
+
+
+def _copied(what: Any) -> Any:
+    try:
+        return copy.deepcopy(what)
+    except Exception as error:  # anything can be given, and raise anything
+        failure = type(error).__name__
+    raise BillConfigurationError(
+        f"json or params cannot be sent ({failure})",
+        advice="json takes finite numbers, texts, lists and objects; params take plain values",
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
+import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 from airflow import __version__ as airflow_version
@@ -31,9 +32,13 @@ from airflow_provider_bill.sessions.stores import (
 from airflow_provider_bill.sessions.writes import DurableWrites, RefusedWrites, TaskTry, Writes
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Connection
+    from airflow.providers.common.compat.sdk import Connection, Context
 
 log = logging.getLogger(__name__)
+
+#: The tasks that are running in this process; several only where one process runs a whole DAG, as `dag.test()` does.
+_TRIES: deque[tuple[Context, TaskTry]] = deque(maxlen=8)
+_TRIES_LOCK = threading.Lock()
 
 
 def make_shared_session(
@@ -73,7 +78,7 @@ def make_shared_session(
         store=notes if location is None else XComStore(location),
         notes=notes,
         lock=ProcessLock() if store == "memory" else LeaseLock(notes, lease_seconds=lease_seconds),
-        writes=_writes(this_task, clock or utc_now, unprotected=unprotected_writes),
+        writes=lambda: _writes(_this_task(), clock or utc_now, unprotected=unprotected_writes),
         location=location,
         clock=clock or utc_now,
         signed_in_by=None
@@ -91,7 +96,7 @@ def _writes(this_task: XComLocation | None, clock: Clock, *, unprotected: bool) 
     context = get_current_context()
     accessor = context.get("task_state_store")
     where = (this_task.dag_id, this_task.run_id, this_task.task_id, this_task.map_index)
-    task_try = _task_try(*where, context["ti"].try_number)
+    task_try = _task_try(context)
     variables = CertainVariableStore()
     if accessor is None or conf.getboolean("state_store", "clear_on_success", fallback=False):
         # Before Airflow 3.3, or where the state store forgets a task that has succeeded.
@@ -99,10 +104,14 @@ def _writes(this_task: XComLocation | None, clock: Clock, *, unprotected: bool) 
     return DurableWrites(TaskStateStore(accessor), "bill_write", settlements=variables, task_try=task_try, clock=clock)
 
 
-@functools.lru_cache(maxsize=64)
-def _task_try(dag_id: str, run_id: str, task_id: str, map_index: int, try_number: int) -> TaskTry:
-    """Return one object for all hooks of a try."""
-    return TaskTry()
+def _task_try(context: Context) -> TaskTry:
+    """Return one object for all hooks of a task that is running now; each run of a task has a context of its own."""
+    with _TRIES_LOCK:
+        for known, task_try in _TRIES:
+            if known is context:
+                return task_try
+        _TRIES.append((context, TaskTry()))
+        return _TRIES[-1][1]
 
 
 def make_client(

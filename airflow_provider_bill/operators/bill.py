@@ -249,14 +249,14 @@ class BillApiOperator(_SessionOperator):
         return self._filtered(hook.send(request, idempotency_key=self.idempotency_key))
 
     def _rows(self, hook: BillHook) -> Iterator[Any]:
-        if is_v2(self.endpoint):
-            return hook.paginate(self.endpoint, self.data, page_size=self.page_size)
-        if self.data is not None or self.method.upper() != "GET":
+        v2 = is_v2(self.endpoint)
+        wanted, other = (self.data, self.query) if v2 else (self.query, self.data)
+        if other or not (v2 or self.method.upper() == "GET"):
             raise BillConfigurationError(
                 f"paginate is set, and {self.method} {self.endpoint} is no plain list",
-                advice="leave paginate out, or use method GET, with query in place of data",
+                advice="leave paginate out, or use data for a v2 list and method GET with query for a v3 list",
             )
-        return hook.paginate(self.endpoint, self.query, page_size=self.page_size)
+        return hook.paginate(self.endpoint, wanted, page_size=self.page_size)
 
     def _filtered(self, result: Any) -> Any:
         return result if self.response_filter is None else self.response_filter(result)

@@ -48,7 +48,7 @@ class SharedSession:
     :param notes: where the remembered device lives and what all sign-ins must see; it outlives a DAG run. By default
         the store
     :param lock: lets one caller at a time sign in or send a text; it covers all who see the notes
-    :param writes: sends the writes of a task durably; None where no task is running
+    :param writes: tells what sends the writes of this task durably; None where no task is running
     :param location: of the session, in the XCom store
     :param clock: gives the present moment in UTC
     :param signed_in_by: dag, run and task, noted in a session that is opened here
@@ -63,7 +63,7 @@ class SharedSession:
         store: Store,
         notes: Store | None = None,
         lock: Lock,
-        writes: Writes | None = None,
+        writes: Callable[[], Writes | None] = lambda: None,
         location: XComLocation | None = None,
         clock: Clock = utc_now,
         signed_in_by: Mapping[str, str] | None = None,
@@ -105,9 +105,11 @@ class SharedSession:
         def send(around: Around | None) -> Answer:
             return self.run(lambda live: self.client.send(live, request, around=around), trusted=request.needs_trust)
 
-        if self._writes is None or not request.is_write:
+        # Asked for each write: a hook may be made where no task is running yet.
+        writes = self._writes() if request.is_write else None
+        if writes is None:
             return send(None)
-        return self._writes.send(request, self.manager.identity, idempotency_key, send)
+        return writes.send(request, self.manager.identity, idempotency_key, send)
 
     def run(self, call: Callable[[BillSession], A], *, trusted: bool = False) -> A:
         """Make one call with a live session; renew the session or its trust once if BILL refuses for that.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import random
 import time
-import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -22,6 +21,8 @@ log = logging.getLogger(__name__)
 WRITE_ATTEMPTS = 3
 #: Further reads of a missing Variable where Airflow (before 3.3) cannot tell "missing" from "failed".
 MISS_READS = 2
+#: A Variable that is there, to tell "missing" from "failed" by.
+PROBE = "bill_write_probe"
 #: Seconds between two attempts, drawn from this range.
 PAUSE_SECONDS = (0.02, 0.1)
 _ADVICE = "see whether Airflow's API server and metadata database answer, then run the task again"
@@ -187,9 +188,10 @@ class XComStore:
 
 
 class CertainVariableStore(VariableStore):
-    """Variables whose miss is certain also before Airflow 3.3, at the price of a write: for what must not be lost.
+    """Variables whose miss is certain also before Airflow 3.3: for what must not be lost.
 
-    A Variable that is known to be there is read before and after the missing one.
+    Between two reads that miss, a Variable is read that is known to be there: no single failure can cover both and
+    leave that one out.
     """
 
     def _confirmed(self, key: str) -> str | None:
@@ -197,16 +199,11 @@ class CertainVariableStore(VariableStore):
 
         if AIRFLOW_V_3_3_PLUS:
             return super()._confirmed(key)
-        nonce = uuid.uuid4().hex
-        probe = f"bill_write_probe__{nonce}"
-        self.write(probe, nonce)
-        try:
-            before, value, after = _variable(probe), _variable(key), _variable(probe)
-        finally:
-            self.delete(probe)
-        if value is None and not before == after == nonce:
-            raise BillStoreError(f"whether there is a record {key!r} could not be found out", advice=_ADVICE)
-        return value
+        if _variable(PROBE) is None:
+            self.write(PROBE, "is there")
+            if _variable(PROBE) is None:
+                raise BillStoreError(f"whether there is a record {key!r} could not be found out", advice=_ADVICE)
+        return _variable(key)
 
 
 class TaskStateStore:
@@ -227,7 +224,9 @@ class TaskStateStore:
             value = self._accessor.get(key)
         except Exception as error:
             raise _failed("read", key, error) from None
-        return value if isinstance(value, str) else None
+        if value is None or isinstance(value, str):
+            return value
+        raise BillStoreError(f"the record {key!r} is there and is no text", advice=_ADVICE)
 
     def write(self, key: str, text: str) -> None:
         """Keep the text."""

@@ -3,6 +3,11 @@
 A worker can die between sending a payment and hearing that it was made, and BILL takes no idempotency key for it. So
 the intent is stored before each sending, and the outcome after it, under an idempotency key and with a digest of what
 was sent (the terms are Stripe's). Per task instance at most one write is open: sent, and its outcome not known.
+
+Airflow may run a task a second time while the first process lives, and its stores have no compare-and-set. So each
+process first claims the notes, then looks for an open write and for the answer, in this order; and it looks whether the
+claim is still its own after its intent is stored, before it sends. Of two processes at least one sees the other: the
+earlier finds the claim taken, or the later finds the earlier's intent or its answer.
 """
 
 from __future__ import annotations
@@ -10,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import threading
 import time
 import uuid
@@ -60,14 +66,53 @@ class Writes(Protocol):
 class TaskTry:
     """One try of a task instance; shared by all hooks of its process.
 
-    :param answered: how many numbered writes were answered, now or in an earlier try
+    :param answered: the numbered writes that were answered, now or in an earlier try
     :param unstored: what could not be stored, though it is true; done before anything more is written
+    :param claimed: by whom this process has claimed the notes
     :param lock: held while a write is sent, as only one may be open
     """
 
-    answered: int = 0
+    answered: set[str] = field(default_factory=set)
     unstored: list[Callable[[], None]] = field(default_factory=list, repr=False)
+    claimed: str = ""
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    _nonce: str = field(default_factory=lambda: uuid.uuid4().hex, repr=False)
+
+    @property
+    def process(self) -> str:
+        """A name for this process, and another one in each that was forked from it."""
+        return f"{self._nonce}-{os.getpid()}"
+
+    def name(self, key: str | None) -> str:
+        """Return the name of a write for people and notes.
+
+        :param key: idempotency key; None for the next number
+        :raises BillConfigurationError: the key is none
+        """
+        if key is None:
+            # A refused write takes no number: the next try may not be refused, and then the numbers would shift.
+            return f"write number {len(self.answered) + 1}"
+        if not isinstance(key, str) or not key.strip():
+            raise BillConfigurationError(
+                f"idempotency_key is {key!r}", advice="give a text such as the id of what is paid, or leave it out"
+            )
+        return f"idempotency key {key!r}"
+
+
+@dataclass(frozen=True)
+class _Write:
+    """One write of a task.
+
+    :param request: what is sent
+    :param digest: of what is sent
+    :param name: within the task
+    :param is_numbered: whether the name is a number
+    """
+
+    request: BillRequest
+    digest: str
+    name: str
+    is_numbered: bool
 
 
 class DurableWrites:
@@ -96,6 +141,7 @@ class DurableWrites:
         self._store = store
         self._prefix = prefix
         self._open_key = f"{prefix}__open"
+        self._claim_key = f"{prefix}__claim"
         self._settlements = settlements
         self._try = task_try
         self._clock = clock
@@ -111,52 +157,60 @@ class DurableWrites:
         :raises BillOutcomeUnknownError: a write of this task was sent and its outcome is not known
         :raises BillStoreError: the intent cannot be stored; nothing is sent
         """
-        digest = digest_of(request, identity)
         with self._try.lock:
-            while self._try.unstored:
-                self._try.unstored[0]()
-                del self._try.unstored[0]
-            # A refused write takes no number: the next try may not be refused, and then the numbers would shift.
-            name = str(self._try.answered + 1) if key is None else key
-            answer = self._recorded(request, name, digest)
-            if answer is None:
-                self._close_settled()
+            write = _Write(request, digest_of(request, identity), self._try.name(key), is_numbered=key is None)
+            self._store_unstored()
+            self._claim()
+            intent = _read(self._store, self._open_key)
+            answer = self._recorded(write)
+            if answer is None and intent is not None:
+                self._close_settled(intent)
                 # What a person has settled as carried out is an answer too.
-                answer = self._recorded(request, name, digest)
-            if answer is None:
-                answer = send(lambda once: self._attempt(request, name, digest, once))
-                self._record(request, name, digest, answer)
-            if key is None:
-                self._try.answered += 1
-            return answer
+                answer = self._recorded(write)
+            return answer or send(lambda once: self._attempt(write, once))
 
-    def _recorded(self, request: BillRequest, key: str, digest: str) -> Answer | None:
-        outcome = _read(self._store, self._outcome_key(key))
+    def _store_unstored(self) -> None:
+        while self._try.unstored:
+            self._try.unstored[0]()
+            del self._try.unstored[0]
+
+    def _claim(self) -> None:
+        if self._try.claimed != self._try.process:
+            self._store.write(self._claim_key, self._try.process)
+            self._try.claimed = self._try.process
+
+    def _has_claim(self) -> bool:
+        return self._store.read(self._claim_key) == self._try.process
+
+    def _recorded(self, write: _Write) -> Answer | None:
+        outcome = _read(self._store, self._outcome_key(write.name))
         if outcome is None:
             return None
-        if outcome["digest"] != digest:
+        if outcome["digest"] != write.digest:
             raise BillIdempotencyError(
-                f"this task has written {outcome['call']} ({outcome['digest'][:8]}) at {outcome['at']} under the "
-                f"idempotency key {key!r}, and would now write something else under it: {request.label} ({digest[:8]})",
+                f"this task has made {outcome['call']} ({outcome['digest'][:8]}) at {outcome['at']} as {write.name}, "
+                f"and would now send something else as that: {write.request.label} ({write.digest[:8]})",
                 advice="nothing was sent; start a new DAG run for it, and give each write of a task an idempotency_key "
                 "of its own, such as the id of what is paid",
             )
         log.warning("BILL answered %s at %s, in an earlier try; it is not sent again.", outcome["call"], outcome["at"])
-        return Answer(request, outcome["status"], outcome["result"], from_text(outcome["at"]))
+        self._count(write)
+        return Answer(write.request, outcome["status"], outcome["result"], from_text(outcome["at"]))
 
-    def _close_settled(self) -> None:
+    def _count(self, write: _Write) -> None:
+        if write.is_numbered:
+            self._try.answered.add(write.name)
+
+    def _close_settled(self, intent: Mapping[str, Any]) -> None:
         """Close the open write, if its outcome is known by now; raise if it is not."""
-        intent = _read(self._store, self._open_key)
-        if intent is None:
-            return
-        if _read(self._store, self._outcome_key(intent["key"])) is None:
+        if _read(self._store, self._outcome_key(intent["name"])) is None:
             settlement = _read(self._settlements, settlement_key(intent["id"]))
             if settlement is None:
                 raise _unknown(intent)
             if settlement["carried_out"]:
                 outcome = {**intent, "state": "answered", "status": 200, "result": settlement["result"]}
-                self._store.write(self._outcome_key(intent["key"]), json.dumps(outcome))
-        self._store.delete(self._open_key)
+                self._store.write(self._outcome_key(intent["name"]), json.dumps(outcome))
+        self._close()
         self._delete_settlement(intent["id"])
 
     def _delete_settlement(self, write_id: str) -> None:
@@ -166,42 +220,61 @@ class DurableWrites:
             # It names one sending and can never stand for another.
             log.warning("The settlement of write %s could not be removed: %s", write_id, error)
 
-    def _attempt(self, request: BillRequest, key: str, digest: str, once: Callable[[], Answer]) -> Answer:
+    def _attempt(self, write: _Write, once: Callable[[], Answer]) -> Answer:
         """Send once, with the intent stored for just as long as the outcome is open."""
+        label = write.request.label
         intent = {
             "v": 1,
             "id": uuid.uuid4().hex[:16],
             "state": "sent",
-            "key": key,
-            "digest": digest,
-            "call": request.label,
+            "name": write.name,
+            "digest": write.digest,
+            "call": label,
             "at": self._clock().isoformat(),
         }
-        self._store.write(self._open_key, json.dumps(intent))
-        if _read(self._store, self._open_key) != intent:
-            raise _other_process(request)
-        if _read(self._store, self._outcome_key(key)) is not None:
-            # Between our first look and our intent another process, taken for dead, has sent it.
-            self._store.delete(self._open_key)
-            raise _other_process(request)
+        self._store_unstored()
         try:
-            return once()
+            self._store.write(self._open_key, json.dumps(intent))
+            if not self._has_claim():
+                raise BillStoreError(
+                    f"the intent to send {label} was stored, and then the notes were found to be another process's",
+                    advice="nothing was sent; another process runs this task too, or Airflow loses what is stored: "
+                    "run it again",
+                )
+        except BillStoreError:
+            # It may have been stored all the same.
+            self._persist(self._close, f"that {label} was not sent")
+            raise
+        try:
+            answer = once()
         except BillOutcomeUnknownError as error:
             raise _unknown(intent, error) from None
         except BillError:
             # Refused, or never sent: nothing was carried out.
-            self._persist(lambda: self._store.delete(self._open_key), f"that {request.label} was refused")
+            self._persist(self._close, f"that {label} was refused")
             raise
+        except BaseException:
+            # Airflow's time limit, or an end of the process that still lets it speak.
+            log.error("%s", _unknown(intent))
+            raise
+        self._record(write, answer)
+        return answer
 
-    def _record(self, request: BillRequest, key: str, digest: str, answer: Answer) -> None:
+    def _close(self) -> None:
+        """Take the intent back; what another process, by now in our place, has open is not touched."""
+        if self._has_claim():
+            self._store.delete(self._open_key)
+
+    def _record(self, write: _Write, answer: Answer) -> None:
         # First of all: whatever happens now, the id of what was made stands in the log.
-        log.info("BILL carried out %s%s", request.label, _ids(answer.body))
+        log.info("BILL carried out %s%s", write.request.label, _ids(answer.body))
+        self._count(write)
         outcome = {
             "v": 1,
             "state": "answered",
-            "key": key,
-            "digest": digest,
-            "call": request.label,
+            "name": write.name,
+            "digest": write.digest,
+            "call": write.request.label,
             "at": answer.sent_at.isoformat(),
             "status": answer.status,
             "result": answer.body,
@@ -209,10 +282,10 @@ class DurableWrites:
         text = json.dumps(outcome)
 
         def store() -> None:
-            self._store.write(self._outcome_key(key), text)
-            self._store.delete(self._open_key)
+            self._store.write(self._outcome_key(write.name), text)
+            self._close()
 
-        self._persist(store, f"the answer to {request.label}")
+        self._persist(store, f"the answer to {write.request.label}")
 
     def _persist(self, store: Callable[[], None], what: str) -> None:
         """Store something that is true already, for as long as that makes sense."""
@@ -232,8 +305,8 @@ class DurableWrites:
             else:
                 return
 
-    def _outcome_key(self, key: str) -> str:
-        return f"{self._prefix}__{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    def _outcome_key(self, name: str) -> str:
+        return f"{self._prefix}__{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 class RefusedWrites:
@@ -317,13 +390,6 @@ def _read(store: Store, key: str) -> dict[str, Any] | None:
             advice="look in BILL whether the write was carried out; delete the entry only if it was not",
         )
     return document
-
-
-def _other_process(request: BillRequest) -> BillStoreError:
-    return BillStoreError(
-        f"the intent to send {request.label} was stored, and then another one was found in its place",
-        advice="nothing was sent; another process runs this task too, or Airflow loses what is stored: run it again",
-    )
 
 
 def _unknown(intent: Mapping[str, Any], error: BillOutcomeUnknownError | None = None) -> BillOutcomeUnknownError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.auth import credentials_from
 from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.environments import resolve_environment
+from airflow_provider_bill.client.transport import Transport
 from airflow_provider_bill.sessions.locks import ProcessLock
 from airflow_provider_bill.sessions.shared import SharedSession
 from airflow_provider_bill.sessions.stores import MemoryStore
@@ -58,7 +60,10 @@ def make_shared(bill: LocalBill, clock: ManualClock, store: MemoryStore, notes: 
         credentials = credentials_from(kind, bill.fields(kind, **(fields or {})))
         secrets: list[str] = kwargs.pop("secrets", [])
         client = BillClient(
-            credentials, resolve_environment("sandbox", bill.url), clock=clock, on_secret=secrets.append
+            credentials,
+            resolve_environment("sandbox", bill.url),
+            transport=Transport(clock=clock, sleep=kwargs.pop("sleep", time.sleep)),
+            on_secret=secrets.append,
         )
         parts = {"store": store, "notes": notes, "lock": ProcessLock(), "clock": clock, **kwargs}
         return SharedSession(client, conn_id, on_secret=secrets.append, **parts)

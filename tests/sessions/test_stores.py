@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from airflow.providers.common.compat import sdk
 
 from airflow_provider_bill.exceptions import BillStoreError
 from airflow_provider_bill.operators.bill import BillApiOperator
-from airflow_provider_bill.sessions.stores import MISS_READS, WRITE_ATTEMPTS, VariableStore
+from airflow_provider_bill.sessions.stores import MISS_READS, WRITE_ATTEMPTS, CertainVariableStore, VariableStore
 from dev.airflow_harness import airflow_version
 from dev.dag_runner import DagResult
 from dev.local_bill import LocalBill
@@ -133,6 +134,42 @@ def test_a_write_that_always_fails_is_an_error_that_does_not_quote_the_record(
         store.write(KEY, "record")
     assert "UNIQUE" not in str(caught.value)
     assert variables.calls == {"set": WRITE_ATTEMPTS}
+
+
+@pytest.fixture
+def certain(monkeypatch: pytest.MonkeyPatch) -> CertainVariableStore:
+    """The store of writes, on an Airflow that cannot list Variables."""
+    monkeypatch.setattr("airflow_provider_bill.version_compat.AIRFLOW_V_3_3_PLUS", False)
+    return CertainVariableStore(sleep=lambda seconds: None)
+
+
+def test_before_airflow_3_3_a_miss_is_certain_at_the_price_of_two_reads(
+    variables: Variables, certain: CertainVariableStore
+) -> None:
+    assert certain.read(KEY) is None
+    # One write, ever.
+    assert variables.calls == {"get": 4, "set": 1}
+    variables.calls.clear()
+    assert certain.read(KEY) is None
+    assert variables.calls == {"get": 3}
+
+
+@pytest.mark.parametrize("missed_reads", range(1, 4))
+def test_a_failure_of_any_length_is_never_a_miss_of_what_must_not_be_lost(
+    missed_reads: int, variables: Variables, certain: CertainVariableStore
+) -> None:
+    variables.texts[KEY] = "record"
+    variables.missed_reads = missed_reads
+    found: str | None = "an error"
+    with contextlib.suppress(BillStoreError):
+        found = certain.read(KEY)
+    assert found == ("an error" if missed_reads == 3 else "record")
+
+
+def test_what_cannot_be_told_from_a_failure_is_an_error(variables: Variables, certain: CertainVariableStore) -> None:
+    variables.missed_reads = 3
+    with pytest.raises(BillStoreError, match="could not be found out"):
+        certain.read(KEY)
 
 
 @pytest.mark.skipif(airflow_version() < (3, 0), reason="Airflow 2 has no API server between task and database")
