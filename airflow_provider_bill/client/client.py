@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.auth.base import Credentials
@@ -178,6 +178,12 @@ class BillClient:
             return self.credentials.organizations(self._requester)
         return self._v3.organizations(session)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.close()
+
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; the next call opens new ones."""
         self._transport.close()

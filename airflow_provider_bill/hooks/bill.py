@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import BaseHook
 
@@ -70,6 +70,17 @@ class BillHook(BaseHook):
         self.unprotected_writes = unprotected_writes
         self._clock = clock
         self._location: XComLocation | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to BILL; the session stays, and the hook can be used again."""
+        if "_shared" in vars(self):
+            self._shared.client.close()
 
     @classmethod
     def from_handle(

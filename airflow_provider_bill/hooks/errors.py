@@ -127,11 +127,18 @@ def _unretried(error: BillError) -> BillError:
 
 def _unretried_class(kind: type[BillError]) -> type[BillError]:
     if kind not in _UNRETRIED:
-        names = {"__module__": kind.__module__, "__doc__": kind.__doc__, "__reduce__": _as_original}
+        names = {"__module__": kind.__module__, "__doc__": kind.__doc__, "__reduce__": _parts}
         _UNRETRIED[kind] = type(kind.__name__, (kind, AirflowFailException), names)
     return _UNRETRIED[kind]
 
 
-def _as_original(error: BillError) -> tuple[object, ...]:
-    # A class made at run time cannot be pickled by name; the original can.
-    return type(error).__mro__[1], error.args, error.__dict__
+def _parts(error: BillError) -> tuple[object, ...]:
+    # A class made at run time cannot be pickled by name; what it is made from can.
+    return _put_together, (type(error).__mro__[1], error.args, error.__dict__)
+
+
+def _put_together(kind: type[BillError], args: tuple[object, ...], attributes: dict[str, object]) -> BillError:
+    unretried = _unretried_class(kind)
+    error = unretried.__new__(unretried, *args)
+    error.__dict__.update(attributes)
+    return error
