@@ -13,6 +13,7 @@ import logging
 import os
 import random
 import socket
+import stat
 import tempfile
 import threading
 import time
@@ -36,6 +37,8 @@ LEASE_SECONDS = 75.0
 SETTLE_SECONDS = 0.25
 #: Seconds between two reads while another holds the lease.
 POLL_SECONDS = 0.5
+#: Seconds between two looks at the file lock while another process of this host holds it.
+HOST_POLL_SECONDS = 0.05
 
 
 class Lock(Protocol):
@@ -106,10 +109,15 @@ class LeaseLock:
 
         lock = None
         try:
-            folder = Path(tempfile.gettempdir()) / f"airflow-provider-bill-{os.getuid()}"
-            folder.mkdir(mode=0o700, exist_ok=True)
-            lock = FileLock(folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.lock", mode=0o600)
-            lock.acquire(timeout=2 * self._lease_seconds, poll_interval=0.05)
+            lock = FileLock(_own_folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.lock", mode=0o600)
+            since = self._monotonic()
+            while not lock.is_locked:
+                try:
+                    lock.acquire(blocking=False)
+                except Timeout:
+                    if self._monotonic() - since >= self._lease_seconds:
+                        raise
+                    self._sleep(HOST_POLL_SECONDS)
         except Timeout:
             log.warning(
                 "Another process of this host has been signing in to BILL for too long; not waiting for it any longer."
@@ -151,6 +159,21 @@ class LeaseLock:
         with contextlib.suppress(BillStoreError):  # Then it runs out by itself.
             if self._store.read(key) == mine:
                 self._store.delete(key)
+
+
+def _own_folder() -> Path:
+    """Return the folder of this user's file locks, made if need be.
+
+    Its name is no secret and the temporary directory is everybody's, so another user may have been there first.
+
+    :raises OSError: it is not a folder that only this user can reach
+    """
+    folder = Path(tempfile.gettempdir()) / f"airflow-provider-bill-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise PermissionError(f"{folder.name} is a link, another user's, or open to others: remove it")
+    return folder
 
 
 def _new_lease() -> str:

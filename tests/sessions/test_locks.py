@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -224,38 +223,95 @@ def test_different_keys_never_wait_for_one_another(lock: LeaseLock, time: Time) 
         assert time.now == 2 * SETTLE_SECONDS
 
 
-@pytest.mark.parametrize("obstacle", ["not a folder", "of another user"])
-def test_without_a_folder_for_its_lock_the_lease_is_enough(
-    obstacle: str,
-    lock: LeaseLock,
-    store: SlowStore,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the file lock would lie; not made yet."""
+    return tmp_path / f"airflow-provider-bill-{os.getuid()}"
+
+
+@pytest.fixture
+def take(lock: LeaseLock, store: SlowStore, caplog: pytest.LogCaptureFixture) -> Callable[[], str]:
+    """Take a turn, and return what was said of the file lock; the lease is taken in any case."""
+
+    def take() -> str:
+        with lock.acquire(KEY, nothing):
+            assert store.read(KEY)
+        return caplog.text
+
+    return take
+
+
+@pytest.fixture
+def file(folder: Path, take: Callable[[], str]) -> Path:
+    """The file of the lock, made by an earlier turn."""
+    take()
+    (file,) = folder.iterdir()
+    return file
+
+
+def test_the_lock_of_a_host_lies_where_no_other_user_can_reach_it(
+    folder: Path, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    if obstacle == "not a folder":
-        (tmp_path / f"airflow-provider-bill-{os.getuid()}").write_text("")
-    else:
-
-        def refuse(*_args: Any, **_kwargs: Any) -> None:
-            raise PermissionError(13, "Permission denied")
-
-        monkeypatch.setattr(Path, "mkdir", refuse)
-    with lock.acquire(KEY, nothing) as found:
-        assert found is None
-        assert store.read(KEY)
-    assert "No file lock" in caplog.text
+    assert (folder.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
+    assert caplog.text == ""
 
 
-def test_a_file_lock_held_for_too_long_is_passed_over(
-    store: SlowStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_without_a_folder_for_its_lock_the_lease_is_enough(folder: Path, take: Callable[[], str]) -> None:
+    folder.write_text("")
+    assert "No file lock" in take()
+
+
+def test_a_folder_that_is_a_link_is_not_followed(folder: Path, take: Callable[[], str], tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    folder.symlink_to(elsewhere)
+    assert "No file lock" in take()
+    assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702, 0o701])
+def test_a_folder_that_others_can_reach_is_not_used(mode: int, folder: Path, take: Callable[[], str]) -> None:
+    folder.mkdir()
+    folder.chmod(mode)
+    assert "No file lock" in take()
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_of_another_user_is_not_used(
+    folder: Path, take: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock = LeaseLock(store, lease_seconds=0.05, sleep=lambda seconds: None)
-    with lock.acquire(KEY, nothing):
-        (file,) = tmp_path.glob("airflow-provider-bill-*/*.lock")
-    with FileLock(file), lock.acquire(KEY, nothing) as found:
-        assert found is None
-    assert "too long" in caplog.text
+    squatter = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: squatter + 1)
+    squatted = folder.with_name(f"airflow-provider-bill-{squatter + 1}")
+    squatted.mkdir(mode=0o700)
+    assert "No file lock" in take()
+    assert list(squatted.iterdir()) == []
+
+
+def test_a_lock_file_that_is_a_link_truncates_nothing(file: Path, take: Callable[[], str], tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    file.unlink()
+    file.symlink_to(victim)
+    assert "No file lock" in take()
+    assert victim.read_text() == "precious"
+
+
+def test_a_file_lock_of_another_process_is_waited_for_no_longer_than_a_lease_lives(
+    file: Path, take: Callable[[], str], time: Time
+) -> None:
+    before = time.now
+    with FileLock(file):
+        assert "too long" in take()
+    assert time.now - before == pytest.approx(LEASE_SECONDS + SETTLE_SECONDS, abs=0.2)
+
+
+def test_a_file_lock_that_is_let_go_meanwhile_is_taken(file: Path, take: Callable[[], str], time: Time) -> None:
+    held, before = FileLock(file), time.now
+    held.acquire()
+    time.at(before + 5, held.release)
+    assert take() == ""
+    assert time.now - before == pytest.approx(5 + SETTLE_SECONDS, abs=0.2)
 
 
 @pytest.mark.parametrize("make", [lambda: ProcessLock(), lambda: LeaseLock(MemoryStore(), sleep=lambda s: None)])
