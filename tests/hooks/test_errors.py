@@ -35,8 +35,8 @@ def refused(connect: Callable[..., list[str]]) -> BillError:
 
 @pytest.mark.parametrize("how", COPIES)
 def test_a_copy_of_an_error_is_not_retried_either_and_says_the_same(how: str, refused: BillError) -> None:
-    found = COPIES[how](refused)
-    assert isinstance(found, AirflowFailException)
+    found: Any = COPIES[how](refused)
+    assert AirflowFailException in type(found).__mro__
     assert len({type(error) for error in (found, refused)}) == 1
     assert str(found) == str(refused)
     assert (found.code, found.status, found.advice) == ("BDC_1101", refused.status, refused.advice)
