@@ -309,7 +309,7 @@ class AirflowHarness:
         return self.rest_all(f"{self._run_path(dag_id, run_id)}/taskInstances", "task_instances")
 
     def scheduler_knows(self, task: Mapping[str, Any]) -> bool:
-        """Tell whether the scheduler knows that the last process of a waiting task has ended.
+        """Return whether the scheduler knows that the last process of a waiting task has ended.
 
         A task that goes on before the scheduler knows, which only a test is quick enough to cause, counts as killed.
 

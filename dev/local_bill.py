@@ -70,7 +70,7 @@ class LocalBill:
         return list(self.control("GET", "payments"))
 
     def holds_an_answer(self) -> bool:
-        """Tell whether a fault is holding an answer back."""
+        """Return whether a fault is holding an answer back."""
         return any(row["held"] for row in self.control("GET", "faults"))
 
     def expire_sessions(self) -> None:

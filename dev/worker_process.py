@@ -43,7 +43,7 @@ class WorkerProcess:
         self.kill()
 
     def assign(self, job: Job) -> None:
-        """Give it the next job."""
+        """Send it the next job."""
         self._write_line(json.dumps(asdict(job)))
 
     def await_ready(self) -> None:

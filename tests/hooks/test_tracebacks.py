@@ -15,6 +15,7 @@ import sentry_sdk
 
 from airflow_provider_bill.exceptions import BillError, BillSignInRefusedError, BillUnavailableError
 from airflow_provider_bill.hooks.bill import BillHook
+from dev.clock import START
 from dev.local_bill import LocalBill
 from dev.misbehaving_server import MisbehavingServer
 
@@ -86,7 +87,7 @@ def fails(bill: LocalBill, connect: Callable[..., list[str]]) -> Callable[[str],
             def clock() -> pendulum.DateTime:
                 if next(calls) > 2:
                     raise ZeroDivisionError("not an error of BILL")
-                return pendulum.now("UTC")
+                return START
 
             hook = BillHook(clock=clock)
         return error_of(lambda: hook.request("GET", "/v3/vendors")), secrets

@@ -28,7 +28,7 @@ def _read_client(call: Call) -> tuple[str, str]:
 
 @routes.route("POST", "/token")
 def create_token(call: Call) -> Answer:
-    """Give out an access token of a fixed life."""
+    """Hand out an access token of a fixed life."""
     state, form = call.state, call.form
     if not form:
         raise OAuthRefusal(400, "invalid_request", "Send grant_type, client_id and client_secret as a form.")
