@@ -29,8 +29,11 @@ from airflow_provider_bill.exceptions import (
 
 #: Characters of BILL's own words that an error quotes.
 QUOTED_LENGTH = 200
-_TEMPLATE = re.compile(r"\$\{(\w*?)(\d*)\}")
-_EMPTY_TEMPLATE = re.compile(r"[\s:,]*\$\{[^}]*\}")
+#: Characters of one message, and errors of one answer, that are looked at: an answer may be made to be slow.
+_MESSAGE_LENGTH, _REFUSALS = 2000, 20
+_TEMPLATE = re.compile(r"\$\{(\w{0,64})\}")
+_EMPTY_TEMPLATE = re.compile(r"[\s:,]{0,8}\$\{[^}]{0,64}\}")
+_NUMBER_AT_END = re.compile(r"(?<![0-9])[0-9]{1,4}\Z")
 _NOTHING = object()
 #: Names under which BILL gives secrets in the answers to sign-ins and MFA steps.
 _SECRETS = frozenset({"sessionId", "access_token", "rememberMeId", "mfaId"})
@@ -148,21 +151,21 @@ def no_answer(request: BillRequest, status: int, what: str) -> BillError:
     return cls(f"the answer to {request.label} (HTTP {status}) holds {what}", advice=ADVICE[cls], status=status)
 
 
-def refusals_in(body: Any) -> list[Refusal]:
+def refusals_in(body: Any, depth: int = 4) -> list[Refusal]:
     """Return the errors in a body: v3 arrays and single objects, the v2 envelope, RFC 6749 errors."""
     if isinstance(body, list):
-        return [refusal for item in body for refusal in refusals_in(item)]
+        return [refusal for item in body[:_REFUSALS] for refusal in refusals_in(item, depth - 1)] if depth else []
     if not isinstance(body, Mapping):
         return []
     for inner in ("response_data", "errors"):
         if isinstance(body.get(inner), (dict, list)):
-            return refusals_in(body[inner])
+            return refusals_in(body[inner], depth - 1) if depth else []
     code = body.get("code") or body.get("error_code") or body.get("errorCode")
     message = body.get("message") or body.get("error_message") or body.get("error_description") or body.get("error")
     error = body.get("error")  # RFC 6749
     code = code or (error if isinstance(error, str) and error in CODES else "")
     code = code if isinstance(code, str) else ""
-    message = _filled(message, body.get("params")) if isinstance(message, str) else ""
+    message = _filled(message[:_MESSAGE_LENGTH], body.get("params")) if isinstance(message, str) else ""
     return [Refusal(code, message)] if code or message else []
 
 
@@ -190,13 +193,12 @@ def _filled(message: str, params: Any) -> str:
     named = dict(params) if isinstance(params, Mapping) else {}
 
     def value(match: re.Match[str]) -> str:
-        name, number = match.group(1) + match.group(2), match.group(2)
-        if name in named:
-            return str(named[name])
-        if number and int(number) < len(rows) and isinstance(rows[int(number)], Mapping):
-            found = rows[int(number)].get("value")
-            return match.group(0) if found in (None, "") else str(found)
-        return match.group(0)
+        name, number = match.group(1), _NUMBER_AT_END.search(match.group(1))
+        found = named.get(name)
+        if name not in named and number and int(number.group()) < len(rows):
+            row = rows[int(number.group())]
+            found = row.get("value") if isinstance(row, Mapping) else None
+        return match.group(0) if found in (None, "") else str(found)
 
     return _EMPTY_TEMPLATE.sub("", _TEMPLATE.sub(value, message))
 

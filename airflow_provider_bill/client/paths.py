@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -12,7 +13,9 @@ from airflow_provider_bill.exceptions import BillConfigurationError
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 #: Beginnings of the v2 calls that change nothing.
 V2_READS = ("/List", "/Crud/Read/", "/Bulk/Crud/Read/", "/Get", "/Search", "/MFAStatus.json", "/Errors.json")
-_CHARACTERS = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+#: Of an address's path, without ``;`` (some servers cut a segment there), and of percent-encoded characters those that
+#: no server takes for more than a character: no control, no separator, no percent sign.
+_CHARACTERS = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,=:@/-]|%(?![01]|7f|2[35f]|3[bf]|5c)[0-9a-f]{2})*", re.I)
 #: Never as a query parameter: an address stands in logs of hosts and proxies
 #: (https://developer.bill.com/v2/docs/api-login-best-practices).
 _CREDENTIAL_NAMES = frozenset(
@@ -98,16 +101,34 @@ def check_method(method: str) -> str:
 
 
 def check_params(params: Mapping[str, Any] | None) -> None:
-    """Refuse query parameters that would put a credential into an address.
+    """Refuse query parameters that would put a credential into an address, or that are not plain.
 
     :raises BillConfigurationError: naming the parameter
     """
-    for name in params or ():
+    if params is None:
+        return
+    if not isinstance(params, Mapping):
+        raise BillConfigurationError(
+            f"params is of type {type(params).__name__}", advice='give a mapping, such as {"max": 100}'
+        )
+    for name, value in params.items():
         if str(name).lower() in _CREDENTIAL_NAMES:
             raise BillConfigurationError(
                 f"params names {name!r}, and no credential may stand in an address",
                 advice="leave it out: the session sends its own credentials, in a header or the body",
             )
+        values = value if isinstance(value, (list, tuple)) else [value]
+        if not isinstance(name, str) or not all(_is_plain_value(one) for one in values):
+            raise BillConfigurationError(
+                f"params gives {str(name)[:40]!r} a value that has no place in an address",
+                advice="give a text, a finite number, true or false, or a list of these",
+            )
+
+
+def _is_plain_value(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or isinstance(value, (str, int))
 
 
 def _plain(path: str, example: str) -> str:
@@ -125,8 +146,9 @@ def _plain(path: str, example: str) -> str:
             advice="give its values as params (v3) or data (v2)",
         )
     path = path if path.startswith("/") else f"/{path}"
-    decoded = path.lower().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/")
-    if not _CHARACTERS.fullmatch(path) or "//" in decoded or any(part in (".", "..") for part in decoded.split("/")):
+    segments = path.lower().replace("%2e", ".").split("/")[1:]
+    # A last slash is harmless; an empty segment elsewhere, or one of dots, leads to another place.
+    if not _CHARACTERS.fullmatch(path) or "" in segments[:-1] or any(part in (".", "..") for part in segments):
         raise BillConfigurationError(
             f"the path {path!r} is not a plain path",
             advice=f"give one such as {example}, with ids percent-encoded",

@@ -299,3 +299,27 @@ def test_oauth_errors_are_sorted_too(status: int, error: str, purpose: Purpose, 
     assert type(found) is cls
     assert "Words of BILL" in str(found)
     assert found.advice
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "${p" + "9" * 5000 + "}",
+        "${p" + "9" * 200_000,
+        "${" * 100_000,
+        "$" + "{a1" * 70_000,
+        " :," * 70_000 + "$",
+        "${paramName\u0662}",
+        "${99999999999999999999}",
+    ],
+)
+def test_a_message_made_to_be_slow_or_to_break_its_reader_is_an_ordinary_refusal(message: str) -> None:
+    # A reader whose time grows with the square of the length meets the time limit of this test.
+    error = refusal(400, [{"code": "BDC_1152", "message": message, "params": [{"value": "x"}]}] * 50)
+    assert type(error) is BillApiError
+    assert error.code == "BDC_1152"
+
+
+def test_an_answer_nested_without_end_is_a_refusal_without_words() -> None:
+    assert type(refusal(400, "[" * 800 + "]" * 800)) is BillApiError
+    assert type(refusal(400, '{"errors":' * 800 + "[]" + "}" * 800)) is BillApiError

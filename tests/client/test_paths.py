@@ -51,6 +51,43 @@ def test_a_path_that_could_lead_elsewhere_is_refused(check: Callable[[str], str]
     assert "evil" not in str(caught.value)
 
 
+@pytest.mark.parametrize("check", [v3_path, v2_path])
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "..;", ";x=1", "a;b", "%00", "%0a", "%0D", "%1f", "%7F", "%2f", "%2F", "%5c", "%3b", "%3F", "%23",
+        "%25", "%252e", "%", "%2", "%zz", "%u002e", ".%2e", "%2E%2e", "a\u0000b", "\u2024\u2024", "a\tb",
+    ],
+)  # fmt: skip
+def test_a_segment_that_a_server_may_read_as_something_else_is_refused(check: Callable[[str], str], inner: str) -> None:
+    prefix, end = ("/v3/vendors", "x") if check is v3_path else ("/List", "PayBills.json")
+    with pytest.raises(BillConfigurationError, match="not a plain path"):
+        check(f"{prefix}/{inner}/{end}")
+
+
+@pytest.mark.parametrize("inner", ["009%2B1", "a%20b", "%C3%BC", "a:b@c", "00901ABC.v1", "~x", "a,b(c)'d'"])
+def test_an_id_that_is_sanely_encoded_is_taken(inner: str) -> None:
+    assert v3_path(f"/v3/vendors/{inner}") == f"/v3/vendors/{inner}"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        "sessionId=s3cret", b"sessionId=s3cret", [("sessionId", "s3cret")], {("a", "b"): 1},
+        {"filters": {"sessionId": "s3cret"}}, {"max": float("nan")}, {"max": float("inf")}, {"max": [1, float("nan")]}, {"x": b"s3cret"}, {1: 2},
+    ],
+)  # fmt: skip
+def test_parameters_are_a_mapping_of_plain_values(params: Any) -> None:
+    with pytest.raises(BillConfigurationError, match="params") as caught:
+        prepare("GET", "/v3/vendors", params=params)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_plain_parameters_are_taken() -> None:
+    params = {"max": 3, "filters": "name:eq:x", "flag": True, "ids": ["a", "b"], "none": None, "half": 0.5}
+    assert prepare("GET", "/v3/vendors", params=params).params == params
+
+
 def test_methods_that_bill_has_are_taken_in_any_case() -> None:
     assert check_method("patch") == "PATCH"
     with pytest.raises(BillConfigurationError, match=r"TRACE.*GET"):
