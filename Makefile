@@ -39,10 +39,13 @@ lint: $(VENV)/$(INSTALLED) ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-matrix: matrix-3.1 matrix-2.11 ## Run all tests but the supervised ones on Airflow 3.1 and 2.11
+matrix: matrix-3.1 matrix-2.11 ## Run all tests but the supervised ones on Airflow 3.1 and 2.11, at midnight, far from UTC
 
 matrix-%: .venv-%/$(INSTALLED)
-	.venv-$*/bin/python -m pytest -m "not supervised" -n 2
+	TZ=$(ZONE) .venv-$*/bin/python -m pytest -m "not supervised" -n 2 --at-midnight
+
+matrix-3.1: ZONE := Pacific/Auckland
+matrix-2.11: ZONE := America/St_Johns
 
 bench: .venv-bench/$(INSTALLED) ## Run the benchmarks and write benchmarks/results (about 12 minutes)
 	.venv-bench/bin/python -m benchmarks

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the year turn in every test."""
+    parser.addoption("--at-midnight", action="store_true", help="begin every test just before the end of a year")
+
+
 def pytest_configure() -> None:
     """Stop servers also when the test run is told to end."""
     interrupt_on_sigterm()
@@ -57,6 +63,18 @@ def pytest_configure() -> None:
 def pytest_unconfigure() -> None:
     """Leave no temporary home behind."""
     shutil.rmtree(AIRFLOW_HOME, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def midnight(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With `--at-midnight`: hour, day, month and year turn while the test runs, in this process."""
+    if not request.config.getoption("at_midnight"):
+        yield
+        return
+    import time_machine
+
+    with time_machine.travel(datetime(2026, 12, 31, 23, 59, 59, 980_000, tzinfo=UTC)):
+        yield
 
 
 @pytest.fixture(scope="session")
