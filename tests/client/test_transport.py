@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import socket
 import sys
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,8 +22,13 @@ from airflow_provider_bill.client.auth import credentials_from
 from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.request import v3_request
 from airflow_provider_bill.client.session import BillSession
-from airflow_provider_bill.client.transport import Transport
-from airflow_provider_bill.exceptions import BillApiError, BillOutcomeUnknownError, BillUnavailableError
+from airflow_provider_bill.client.transport import MAX_ANSWER_BYTES, Transport
+from airflow_provider_bill.exceptions import (
+    BillAnswerTooLargeError,
+    BillApiError,
+    BillOutcomeUnknownError,
+    BillUnavailableError,
+)
 from dev.clock import START, ManualClock
 from dev.misbehaving_server import http_answer
 from tests.client.calls import v2_call, v3_call
@@ -154,6 +162,64 @@ def test_a_body_in_an_encoding_that_lies_leaves_a_write_unknown(client_at: Clien
     server = serve(http_answer(200, b"not gzip", extra="Content-Encoding: gzip\r\n"))
     with pytest.raises(BillOutcomeUnknownError):
         write(client_at(server.url))
+
+
+def bomb(encoding: str) -> bytes:
+    """Return a body of few bytes that stands for 2.2 GB."""
+    zeros, times = bytes(64 * 2**20), 35
+    if encoding == "deflate":
+        packer = zlib.compressobj(wbits=-15)
+        return (packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)) * times + packer.flush()
+    packed = gzip.compress(zeros) * times
+    return gzip.compress(packed) if encoding == "gzip, gzip" else packed
+
+
+def in_chunks(status: int, body: bytes, extra: str) -> bytes:
+    """Return an HTTP answer whose length is not told beforehand."""
+    head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n{extra}\r\n"
+    return head.encode() + f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "deflate"])
+@pytest.mark.parametrize("answer", [lambda *what: http_answer(*what[:2], extra=what[2]), in_chunks])
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_small_answer_that_unpacks_to_gigabytes_never_does_so(
+    client_at: ClientAt, serve: Serve, encoding: str, answer: Callable[..., bytes], status: int
+) -> None:
+    server = serve(answer(status, bomb(encoding), f"Content-Encoding: {encoding}\r\n"))
+    client = client_at(server.url)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BillAnswerTooLargeError):
+            read(client)
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * MAX_ANSWER_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("send", "cls"), [(read, BillAnswerTooLargeError), (write, BillOutcomeUnknownError)])
+def test_an_answer_over_the_limit_is_an_error_that_names_the_setting_and_no_second_call(
+    client_at: ClientAt, serve: Serve, slept: list[float], send: Send, cls: type[Exception]
+) -> None:
+    server = serve(http_answer(200, f'"{"x" * 999}"'))
+    with pytest.raises(cls, match=r"larger than 1000 bytes") as caught:
+        send(client_at(server.url, max_answer_bytes=1000))
+    assert isinstance(caught.value, BillOutcomeUnknownError) or "max_answer_bytes" in caught.value.advice
+    assert (len(server.requests), slept, caught.value.retryable, caught.value.status) == (1, [], False, 200)
+
+
+def test_an_answer_of_just_the_limit_is_read(client_at: ClientAt, serve: Serve) -> None:
+    server = serve(http_answer(200, f'"{"x" * 998}"'))
+    assert read(client_at(server.url, max_answer_bytes=1000)).body == "x" * 998
+
+
+def test_a_connection_whose_answer_was_not_read_to_its_end_is_not_used_again(client_at: ClientAt, serve: Serve) -> None:
+    server = serve(http_answer(200, f'"{"x" * 10**6}"'), http_answer(200, "[]"))
+    client = client_at(server.url, max_answer_bytes=1000)
+    with pytest.raises(BillAnswerTooLargeError):
+        read(client)
+    assert [read(client).body for _ in range(2)] == [[], []]
+    assert server.connections == 2
 
 
 @pytest.mark.parametrize("send", [read, write])
