@@ -19,6 +19,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from airflow_provider_bill import __version__
 from airflow_provider_bill.client.codes import ADVICE, unanswered
+from airflow_provider_bill.client.environments import is_loopback
 from airflow_provider_bill.client.request import BillRequest
 from airflow_provider_bill.client.session import Clock, utc_now
 from airflow_provider_bill.exceptions import (
@@ -65,7 +66,8 @@ class _Session(requests.Session):
 class Transport:
     """Sends calls over kept-alive connections; safe to share between threads.
 
-    It follows no redirect, keeps no cookie, reads no ``~/.netrc``; none of its errors holds the request.
+    It follows no redirect, keeps no cookie, reads no ``~/.netrc``, and reaches this machine through no proxy; none of
+    its errors holds the request.
 
     :param timeout: seconds to wait for a connection, and for each piece of an answer
     :param max_answer_bytes: bytes of an answer's body, unpacked, that are read at most
@@ -121,6 +123,12 @@ class Transport:
         :raises BillAnswerTooLargeError: if the answer is too large to be read
         :raises BillOutcomeUnknownError: if a write was sent and no answer came, or one that is too large
         """
+        for name, value in (headers or {}).items():
+            if not (value.isascii() and value.isprintable()):
+                raise BillConfigurationError(
+                    f"header {name} of {request.label} holds a character that no header can",
+                    advice="check the key or token that it is made of; nothing was sent",
+                )
         prepared = requests.PreparedRequest()
         failure: BillError | None = None
         try:
@@ -185,6 +193,8 @@ class Transport:
         settings = self._settings.get(origin)
         if settings is None:
             settings = self._session.merge_environment_settings(url, {}, True, None, None)
+            if is_loopback(parts.hostname or ""):
+                settings["proxies"] = {}
             self._settings[origin] = settings
         return settings
 

@@ -26,6 +26,7 @@ from airflow_provider_bill.client.transport import MAX_ANSWER_BYTES, Transport
 from airflow_provider_bill.exceptions import (
     BillAnswerTooLargeError,
     BillApiError,
+    BillConfigurationError,
     BillOutcomeUnknownError,
     BillUnavailableError,
 )
@@ -258,6 +259,18 @@ def test_a_session_goes_in_headers_and_nothing_else_does(
     assert server.connections == 1
 
 
+@pytest.mark.parametrize("token", ["a\r\nxyzzy: 1", "a\nxyzzy", "a\x00xyzzy", "\u20acxyzzy", "\xf6xyzzy"])
+def test_a_session_that_cannot_be_a_header_is_refused_by_its_header_without_repeating_it(
+    client_at: ClientAt, serve: Serve, token: str
+) -> None:
+    server = serve(http_answer(200, "[]"))
+    session = dataclasses.replace(SESSION, session_token=token)
+    with pytest.raises(BillConfigurationError, match="header sessionId") as caught:
+        v3_call(client_at(server.url), session, "GET", "/v3/vendors")
+    assert "xyzzy" not in str(caught.value)
+    assert server.requests == []
+
+
 def test_a_v2_call_is_a_form_without_a_query(client_at: ClientAt, serve: Serve) -> None:
     server = serve(http_answer(200, '{"response_status":0,"response_message":"Success","response_data":[]}'))
     v2_call(client_at(server.url), SESSION, "List/Vendor.json", {"start": 0})
@@ -286,6 +299,25 @@ def test_the_user_agent_names_provider_requests_and_python(serve: Serve, clock: 
     versions = f"requests/{requests.__version__} python/{python} airflow/3.1.0"
     agent = f"User-Agent: airflow-provider-bill/{__version__} {versions}\r\n"
     assert agent.encode() in server.requests[0]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LocalHost", "127.0.0.2", "[::1]"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_what_is_on_this_machine_is_never_reached_through_a_proxy(
+    client_at: ClientAt, serve: Serve, monkeypatch: pytest.MonkeyPatch, host: str, scheme: str
+) -> None:
+    proxy, server = serve(http_answer(200, "[]")), serve(http_answer(200, "[]"))
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, proxy.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    address = server.url.replace("http://127.0.0.1", f"{scheme}://{host}")
+    if (scheme, host.lower()) in (("http", "127.0.0.1"), ("http", "localhost")):
+        assert read(client_at(address)).body == []
+    else:  # nobody is there, or nobody who speaks TLS
+        with pytest.raises(BillUnavailableError):
+            read(client_at(address, timeout=(0.3, 0.3)))
+    assert proxy.requests == []
 
 
 def test_a_proxy_that_cannot_be_reached_means_that_nothing_was_sent(
