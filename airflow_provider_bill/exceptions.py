@@ -89,6 +89,10 @@ class BillUnavailableError(BillError):
     retryable = True
 
 
+class BillAnswerTooLargeError(BillError):
+    """The answer to a call that writes nothing is larger than is read; asking again will not make it smaller."""
+
+
 class BillOutcomeUnknownError(BillError):
     """A write was sent and its outcome is unknown; sending it again could pay twice."""
 

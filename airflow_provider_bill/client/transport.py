@@ -19,14 +19,25 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from airflow_provider_bill import __version__
 from airflow_provider_bill.client.codes import ADVICE, unanswered
+from airflow_provider_bill.client.environments import is_loopback
 from airflow_provider_bill.client.request import BillRequest
 from airflow_provider_bill.client.session import Clock, utc_now
-from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillUnavailableError
+from airflow_provider_bill.exceptions import (
+    BillAnswerTooLargeError,
+    BillConfigurationError,
+    BillError,
+    BillOutcomeUnknownError,
+    BillUnavailableError,
+)
 
 log = logging.getLogger(__name__)
 
 #: Connections kept for each host. BILL takes three calls at once, the rest is room for other organizations.
 POOL_SIZE = 8
+#: Bytes of an answer's body, unpacked, that are read at most: a full page of a list is a small part of it.
+MAX_ANSWER_BYTES = 64 * 2**20
+#: Bytes of a body that are unpacked at once.
+CHUNK_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -55,9 +66,11 @@ class _Session(requests.Session):
 class Transport:
     """Sends calls over kept-alive connections; safe to share between threads.
 
-    It follows no redirect, keeps no cookie, reads no ``~/.netrc``; none of its errors holds the request.
+    It follows no redirect, keeps no cookie, reads no ``~/.netrc``, and reaches this machine through no proxy; none of
+    its errors holds the request.
 
     :param timeout: seconds to wait for a connection, and for each piece of an answer
+    :param max_answer_bytes: bytes of an answer's body, unpacked, that are read at most
     :param clock: gives the moment a call is sent
     :param user_agent_suffix: appended to the User-Agent, such as the Airflow version
     :param sleep: waits for so many seconds between tries
@@ -67,6 +80,7 @@ class Transport:
         self,
         *,
         timeout: tuple[float, float] = (5.0, 60.0),
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
         clock: Clock = utc_now,
         user_agent_suffix: str = "",
         sleep: Callable[[float], None] = time.sleep,
@@ -74,6 +88,7 @@ class Transport:
         self.clock = clock
         self.sleep = sleep
         self._timeout = timeout
+        self._max_answer_bytes = max_answer_bytes
         self._session = _Session()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
@@ -103,10 +118,17 @@ class Transport:
         :param headers: those that prove who we are
         :param form: fields to send as a form, in place of the request's JSON body
         :param sent_at: moment to note as sent; by default the clock's
-        :raises BillConfigurationError: if its parameters or body cannot be sent
+        :raises BillConfigurationError: if its headers, parameters or body cannot be sent
         :raises BillUnavailableError: if it was not sent, or no answer came and that does no harm
-        :raises BillOutcomeUnknownError: if a write was sent and no answer came
+        :raises BillAnswerTooLargeError: if the answer is too large to be read
+        :raises BillOutcomeUnknownError: if a write was sent and no answer came, or one that is too large
         """
+        for name, value in (headers or {}).items():
+            if not (value.isascii() and value.isprintable()):
+                raise BillConfigurationError(
+                    f"header {name} of {request.label} holds a character that no header can",
+                    advice="check the key or token that it is made of; nothing was sent",
+                )
         prepared = requests.PreparedRequest()
         failure: BillError | None = None
         try:
@@ -130,12 +152,14 @@ class Transport:
         started = time.perf_counter()
         try:
             response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
+            content = self._content(response)
         except requests.RequestException as error:
             failure = _failure(request, error)
         if failure is not None:  # raised here, where no context can carry the request and its headers along
             log.debug("%s: %s after %.3f s", request.label, type(failure).__name__, time.perf_counter() - started)
             raise failure
-        content = response.content
+        if content is None:
+            raise _too_large(request, response.status_code, self._max_answer_bytes)
         if log.isEnabledFor(logging.DEBUG):
             seconds, sent_bytes = time.perf_counter() - started, len(prepared.body or b"")
             log.debug(
@@ -148,13 +172,29 @@ class Transport:
         """Close the connections."""
         self._session.close()
 
+    def _content(self, response: requests.Response) -> bytes | None:
+        """Return the body, or None if it is too large; then the connection is closed, as the rest is still to come."""
+        pieces, size = [], 0
+        with response:
+            for piece in response.iter_content(CHUNK_BYTES):
+                size += len(piece)
+                if size > self._max_answer_bytes:
+                    return None
+                pieces.append(piece)
+        return b"".join(pieces)
+
     def _settings_for(self, url: str) -> Mapping[str, Any]:
-        """Return proxies and certificates of the process environment, worked out once for each origin."""
+        """Return proxies and certificates of the process environment, worked out once for each origin.
+
+        Bodies are streamed: what an answer unpacks to is seen before it is kept.
+        """
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}"
         settings = self._settings.get(origin)
         if settings is None:
-            settings = self._session.merge_environment_settings(url, {}, False, None, None)
+            settings = self._session.merge_environment_settings(url, {}, True, None, None)
+            if is_loopback(parts.hostname or ""):
+                settings["proxies"] = {}
             self._settings[origin] = settings
         return settings
 
@@ -169,6 +209,15 @@ def _failure(request: BillRequest, error: requests.RequestException) -> BillErro
         return BillUnavailableError(f"{request.label} was not sent to {host or 'BILL'}: {reason}", advice=advice)
     cls = unanswered(request.purpose)
     return cls(f"{request.label} was sent and no answer came: {reason}", advice=ADVICE[cls])
+
+
+def _too_large(request: BillRequest, status: int, limit: int) -> BillError:
+    """Return the error of an answer that was not read to its end."""
+    said = f"the answer to {request.label} (HTTP {status}) is larger than {limit} bytes"
+    if unanswered(request.purpose) is BillOutcomeUnknownError:
+        return BillOutcomeUnknownError(said, advice=ADVICE[BillOutcomeUnknownError], status=status)
+    advice = "ask for fewer rows at once, or pass a higher max_answer_bytes to BillHook"
+    return BillAnswerTooLargeError(said, advice=advice, status=status)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -36,6 +36,7 @@ class BillHook(BaseHook):
         handle this hook was made from), ``memory`` (this process). Default: ``variable`` in a task, else ``memory``
     :param require_trusted: use only a session that has passed MFA; calls that move money look for one by themselves
     :param timeout: seconds to wait for a connection and for an answer
+    :param max_answer_bytes: bytes of an answer, unpacked, that are read at most
     :param clock: gives the present moment in UTC; for tests
     :param unprotected_writes: send writes also in a virtualenv, an external Python or a callback of a task, where
         nothing keeps a retry from sending them again
@@ -54,6 +55,7 @@ class BillHook(BaseHook):
         store: str | None = None,
         require_trusted: bool = False,
         timeout: tuple[float, float] = (5.0, 60.0),
+        max_answer_bytes: int = 64 * 2**20,
         clock: Clock | None = None,
         unprotected_writes: bool = False,
     ) -> None:
@@ -67,6 +69,7 @@ class BillHook(BaseHook):
         self.store = store
         self.require_trusted = require_trusted
         self.timeout = timeout
+        self.max_answer_bytes = max_answer_bytes
         self.unprotected_writes = unprotected_writes
         self._clock = clock
         self._location: XComLocation | None = None
@@ -362,5 +365,9 @@ class BillHook(BaseHook):
         from airflow_provider_bill.hooks.wiring import make_client
 
         return make_client(
-            self.get_connection(self.bill_conn_id), self.organization_id, timeout=self.timeout, clock=self._clock
+            self.get_connection(self.bill_conn_id),
+            self.organization_id,
+            timeout=self.timeout,
+            max_answer_bytes=self.max_answer_bytes,
+            clock=self._clock,
         )

@@ -115,11 +115,17 @@ def _task_try(context: Context) -> TaskTry:
 
 
 def make_client(
-    connection: Connection, organization_id: str | None, *, timeout: tuple[float, float], clock: Clock | None
+    connection: Connection,
+    organization_id: str | None,
+    *,
+    timeout: tuple[float, float],
+    max_answer_bytes: int,
+    clock: Clock | None,
 ) -> BillClient:
     """Return the client of an Airflow connection; sends nothing.
 
     :param timeout: seconds to wait for a connection and for an answer
+    :param max_answer_bytes: bytes of an answer, unpacked, that are read at most
     :raises BillConfigurationError: a field is missing, blank or impossible
     """
     try:
@@ -127,7 +133,12 @@ def make_client(
     finally:
         del connection  # its ``repr`` shows the password
     clock = clock or utc_now
-    transport = Transport(timeout=timeout, clock=clock, user_agent_suffix=f"apache-airflow/{airflow_version}")
+    transport = Transport(
+        timeout=timeout,
+        max_answer_bytes=max_answer_bytes,
+        clock=clock,
+        user_agent_suffix=f"apache-airflow/{airflow_version}",
+    )
     return BillClient(credentials, environment, transport=transport, clock=clock, on_secret=_mask)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -42,8 +43,9 @@ def make_client(clock: ManualClock, slept: list[float], secrets: list[str]) -> I
         *,
         timeout: tuple[float, float] = (5.0, 20.0),
         oauth_url: str = "",
+        **options: Any,
     ) -> BillClient:
-        transport = Transport(clock=clock, sleep=slept.append, timeout=timeout)
+        transport = Transport(clock=clock, sleep=slept.append, timeout=timeout, **options)
         environment = resolve_environment("sandbox", host, oauth_url)
         client = BillClient(credentials, environment, transport=transport, clock=clock, on_secret=secrets.append)
         clients.append(client)

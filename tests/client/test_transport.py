@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import socket
 import sys
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,8 +22,14 @@ from airflow_provider_bill.client.auth import credentials_from
 from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.request import v3_request
 from airflow_provider_bill.client.session import BillSession
-from airflow_provider_bill.client.transport import Transport
-from airflow_provider_bill.exceptions import BillApiError, BillOutcomeUnknownError, BillUnavailableError
+from airflow_provider_bill.client.transport import MAX_ANSWER_BYTES, Transport
+from airflow_provider_bill.exceptions import (
+    BillAnswerTooLargeError,
+    BillApiError,
+    BillConfigurationError,
+    BillOutcomeUnknownError,
+    BillUnavailableError,
+)
 from dev.clock import START, ManualClock
 from dev.misbehaving_server import http_answer
 from tests.client.calls import v2_call, v3_call
@@ -156,6 +165,64 @@ def test_a_body_in_an_encoding_that_lies_leaves_a_write_unknown(client_at: Clien
         write(client_at(server.url))
 
 
+def bomb(encoding: str) -> bytes:
+    """Return a body of few bytes that stands for 2.2 GB."""
+    zeros, times = bytes(64 * 2**20), 35
+    if encoding == "deflate":
+        packer = zlib.compressobj(wbits=-15)
+        return (packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)) * times + packer.flush()
+    packed = gzip.compress(zeros) * times
+    return gzip.compress(packed) if encoding == "gzip, gzip" else packed
+
+
+def in_chunks(status: int, body: bytes, extra: str) -> bytes:
+    """Return an HTTP answer whose length is not told beforehand."""
+    head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n{extra}\r\n"
+    return head.encode() + f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "deflate"])
+@pytest.mark.parametrize("answer", [lambda *what: http_answer(*what[:2], extra=what[2]), in_chunks])
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_small_answer_that_unpacks_to_gigabytes_never_does_so(
+    client_at: ClientAt, serve: Serve, encoding: str, answer: Callable[..., bytes], status: int
+) -> None:
+    server = serve(answer(status, bomb(encoding), f"Content-Encoding: {encoding}\r\n"))
+    client = client_at(server.url)
+    tracemalloc.start()
+    try:
+        with pytest.raises(BillAnswerTooLargeError):
+            read(client)
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * MAX_ANSWER_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("send", "cls"), [(read, BillAnswerTooLargeError), (write, BillOutcomeUnknownError)])
+def test_an_answer_over_the_limit_is_an_error_that_names_the_setting_and_no_second_call(
+    client_at: ClientAt, serve: Serve, slept: list[float], send: Send, cls: type[Exception]
+) -> None:
+    server = serve(http_answer(200, f'"{"x" * 999}"'))
+    with pytest.raises(cls, match=r"larger than 1000 bytes") as caught:
+        send(client_at(server.url, max_answer_bytes=1000))
+    assert isinstance(caught.value, BillOutcomeUnknownError) or "max_answer_bytes" in caught.value.advice
+    assert (len(server.requests), slept, caught.value.retryable, caught.value.status) == (1, [], False, 200)
+
+
+def test_an_answer_of_just_the_limit_is_read(client_at: ClientAt, serve: Serve) -> None:
+    server = serve(http_answer(200, f'"{"x" * 998}"'))
+    assert read(client_at(server.url, max_answer_bytes=1000)).body == "x" * 998
+
+
+def test_a_connection_whose_answer_was_not_read_to_its_end_is_not_used_again(client_at: ClientAt, serve: Serve) -> None:
+    server = serve(http_answer(200, f'"{"x" * 10**6}"'), http_answer(200, "[]"))
+    client = client_at(server.url, max_answer_bytes=1000)
+    with pytest.raises(BillAnswerTooLargeError):
+        read(client)
+    assert [read(client).body for _ in range(2)] == [[], []]
+    assert server.connections == 2
+
+
 @pytest.mark.parametrize("send", [read, write])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_redirect_is_followed(client_at: ClientAt, serve: Serve, status: int, send: Send) -> None:
@@ -192,6 +259,18 @@ def test_a_session_goes_in_headers_and_nothing_else_does(
     assert server.connections == 1
 
 
+@pytest.mark.parametrize("token", ["a\r\nxyzzy: 1", "a\nxyzzy", "a\x00xyzzy", "\u20acxyzzy", "\xf6xyzzy"])
+def test_a_session_that_cannot_be_a_header_is_refused_by_its_header_without_repeating_it(
+    client_at: ClientAt, serve: Serve, token: str
+) -> None:
+    server = serve(http_answer(200, "[]"))
+    session = dataclasses.replace(SESSION, session_token=token)
+    with pytest.raises(BillConfigurationError, match="header sessionId") as caught:
+        v3_call(client_at(server.url), session, "GET", "/v3/vendors")
+    assert "xyzzy" not in str(caught.value)
+    assert server.requests == []
+
+
 def test_a_v2_call_is_a_form_without_a_query(client_at: ClientAt, serve: Serve) -> None:
     server = serve(http_answer(200, '{"response_status":0,"response_message":"Success","response_data":[]}'))
     v2_call(client_at(server.url), SESSION, "List/Vendor.json", {"start": 0})
@@ -220,6 +299,25 @@ def test_the_user_agent_names_provider_requests_and_python(serve: Serve, clock: 
     versions = f"requests/{requests.__version__} python/{python} airflow/3.1.0"
     agent = f"User-Agent: airflow-provider-bill/{__version__} {versions}\r\n"
     assert agent.encode() in server.requests[0]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LocalHost", "127.0.0.2", "[::1]"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_what_is_on_this_machine_is_never_reached_through_a_proxy(
+    client_at: ClientAt, serve: Serve, monkeypatch: pytest.MonkeyPatch, host: str, scheme: str
+) -> None:
+    proxy, server = serve(http_answer(200, "[]")), serve(http_answer(200, "[]"))
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, proxy.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    address = server.url.replace("http://127.0.0.1", f"{scheme}://{host}")
+    if (scheme, host.lower()) in (("http", "127.0.0.1"), ("http", "localhost")):
+        assert read(client_at(address)).body == []
+    else:  # nobody is there, or nobody who speaks TLS
+        with pytest.raises(BillUnavailableError):
+            read(client_at(address, timeout=(0.3, 0.3)))
+    assert proxy.requests == []
 
 
 def test_a_proxy_that_cannot_be_reached_means_that_nothing_was_sent(

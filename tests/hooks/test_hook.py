@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from pendulum import DateTime
 
 from airflow_provider_bill.exceptions import (
+    BillAnswerTooLargeError,
     BillConfigurationError,
     BillHandleError,
     BillSignInRefusedError,
@@ -53,6 +54,15 @@ def test_all_pages_of_a_v2_list_come_one_after_the_other(kind: str, connect: Con
     connect(kind)
     rows = list(BillHook().paginate("List/Vendor.json", page_size=100))
     assert len({row["id"] for row in rows}) == len(rows) > 250
+
+
+def test_an_answer_larger_than_the_hook_reads_fails_the_task_without_a_retry(connect: Connect, bill: LocalBill) -> None:
+    connect("v3")
+    hook = BillHook(max_answer_bytes=5000)
+    assert hook.request("GET", "/v3/vendors", params={"max": 1})["results"]
+    with pytest.raises(BillAnswerTooLargeError, match="max_answer_bytes") as caught:
+        hook.request("GET", "/v3/vendors", params={"max": 100})
+    assert isinstance(caught.value, AirflowFailException)
 
 
 def test_a_spend_token_reads_spend_lists_only(connect: Connect, bill: LocalBill) -> None:
