@@ -49,7 +49,12 @@ def run_dag_in_process(dag: Any, conf: dict[str, Any] | None = None) -> DagResul
     if airflow_version() >= (3, 0):
         _register(dag)
         _build_api_once()
-    run = dag.test(run_conf=conf)
+    try:
+        run = dag.test(run_conf=conf)
+    finally:
+        # Airflow 3 leaves them in this process, which goes on as one that runs no task.
+        for name in [name for name in os.environ if name.startswith("AIRFLOW_CTX_")]:
+            del os.environ[name]
     return DagResult(
         run_id=run.run_id,
         state=str(getattr(run.state, "value", run.state)),
