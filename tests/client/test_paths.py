@@ -73,10 +73,18 @@ def test_an_id_that_is_sanely_encoded_is_taken(inner: str) -> None:
 @pytest.mark.parametrize(
     "params",
     [
-        "sessionId=s3cret", b"sessionId=s3cret", [("sessionId", "s3cret")], {("a", "b"): 1},
-        {"filters": {"sessionId": "s3cret"}}, {"max": float("nan")}, {"max": float("inf")}, {"max": [1, float("nan")]}, {"x": b"s3cret"}, {1: 2},
+        "sessionId=s3cret",
+        b"sessionId=s3cret",
+        [("sessionId", "s3cret")],
+        {("a", "b"): 1},
+        {"filters": {"sessionId": "s3cret"}},
+        {"max": float("nan")},
+        {"max": float("inf")},
+        {"max": [1, float("nan")]},
+        {"x": b"s3cret"},
+        {1: 2},
     ],
-)  # fmt: skip
+)
 def test_parameters_are_a_mapping_of_plain_values(params: Any) -> None:
     with pytest.raises(BillConfigurationError, match="params") as caught:
         prepare("GET", "/v3/vendors", params=params)
