@@ -27,6 +27,7 @@ from airflow_provider_bill.exceptions import (
     BillAnswerTooLargeError,
     BillApiError,
     BillConfigurationError,
+    BillError,
     BillOutcomeUnknownError,
     BillUnavailableError,
 )
@@ -200,7 +201,7 @@ def test_a_small_answer_that_unpacks_to_gigabytes_never_does_so(
 
 @pytest.mark.parametrize(("send", "cls"), [(read, BillAnswerTooLargeError), (write, BillOutcomeUnknownError)])
 def test_an_answer_over_the_limit_is_an_error_that_names_the_setting_and_no_second_call(
-    client_at: ClientAt, serve: Serve, slept: list[float], send: Send, cls: type[Exception]
+    client_at: ClientAt, serve: Serve, slept: list[float], send: Send, cls: type[BillError]
 ) -> None:
     server = serve(http_answer(200, f'"{"x" * 999}"'))
     with pytest.raises(cls, match=r"larger than 1000 bytes") as caught:
