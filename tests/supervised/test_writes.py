@@ -24,28 +24,36 @@ def settle(airflow: AirflowHarness, run_id: str, outcome: str, bill_id: str = ""
     assert airflow.run("bill_settle_write", conf=conf)[1] == "success"
 
 
-@pytest.fixture
-def killed_run(airflow: AirflowHarness, bill: LocalBill) -> str:
-    """A run whose worker is killed after BILL has made the vendor and before the worker hears of it."""
+def kill(airflow: AirflowHarness, bill: LocalBill, dag_id: str) -> str:
+    """Return a run whose worker was killed after BILL has made the vendor and before the worker heard of it."""
     bill.fault(PATH, method="POST", kind="stall", after_effect=True)
-    run_id = airflow.trigger(DAG_ID)
-    wait_until(lambda: bill.stats()["writes"] == 1, 90, "BILL to make the vendor")
-    (task,) = airflow.task_instances(DAG_ID, run_id)
+    run_id = airflow.trigger(dag_id)
+    wait_until(bill.holds_an_answer, 90, "BILL to make the vendor")
+    (task,) = airflow.task_instances(dag_id, run_id)
     os.kill(task["pid"], signal.SIGKILL)
-    assert airflow.wait(DAG_ID, run_id) == "failed"
+    assert airflow.wait(dag_id, run_id) == "failed"
+    assert bill.stats()["writes"] == 1
     return run_id
 
 
+@pytest.fixture
+def killed_run(airflow: AirflowHarness, bill: LocalBill) -> str:
+    """A run of the operator whose worker was killed."""
+    return kill(airflow, bill, DAG_ID)
+
+
+@pytest.mark.parametrize(("dag_id", "map_index"), [("write_killed_mapped", 0), ("write_killed_task", -1)])
 def test_a_write_is_not_sent_again_after_its_worker_was_killed(
-    killed_run: str, airflow: AirflowHarness, bill: LocalBill
+    dag_id: str, map_index: int, airflow: AirflowHarness, bill: LocalBill
 ) -> None:
-    assert bill.stats()["writes"] == 1
-    (task,) = airflow.task_instances(DAG_ID, killed_run)
+    run_id = kill(airflow, bill, dag_id)
+    (task,) = airflow.task_instances(dag_id, run_id)
     # The second try finds the note, and its error is not retried a second time.
-    assert (task["state"], task["try_number"]) == ("failed", 2)
-    log = airflow.task_log(DAG_ID, killed_run, TASK_ID, 2)
+    assert (task["state"], task["try_number"], task["map_index"]) == ("failed", 2, map_index)
+    log = airflow.task_log(dag_id, run_id, TASK_ID, 2, map_index)
     assert "its outcome is unknown" in log
     assert "bill_settle_write" in log
+    assert bill.stats()["writes"] == 1
 
 
 def test_a_person_who_has_looked_can_have_it_sent_again(
