@@ -29,11 +29,11 @@ from airflow_provider_bill.exceptions import (
 
 #: Characters of BILL's own words that an error quotes.
 QUOTED_LENGTH = 200
-#: Characters of one message, and errors of one answer, that are looked at: an answer may be made to be slow.
-_MESSAGE_LENGTH, _REFUSALS = 2000, 20
-_TEMPLATE = re.compile(r"\$\{(\w{0,64})\}")
-_EMPTY_TEMPLATE = re.compile(r"[\s:,]{0,8}\$\{[^}]{0,64}\}")
-_NUMBER_AT_END = re.compile(r"(?<![0-9])[0-9]{1,4}\Z")
+#: Each of these looks at a character of the message once or twice, whatever the message is.
+_TEMPLATE = re.compile(r"\$\{(\w+)\}")
+_EMPTY_TEMPLATE = re.compile(r"(?<![\s:,])[\s:,]*\$\{[^{}]*\}")
+#: So many templates of a message are filled.
+_TEMPLATES = 10
 _NOTHING = object()
 #: Names under which BILL gives secrets in the answers to sign-ins and MFA steps.
 _SECRETS = frozenset({"sessionId", "access_token", "rememberMeId", "mfaId"})
@@ -132,17 +132,17 @@ def refused(response: HttpResponse, body: Any, redact: Callable[[str], str]) -> 
     chosen = max(refusals, key=lambda r: specificity(r.code), default=Refusal("", ""))
     cls = error_class(chosen.code, response.status, response.request.purpose)
     words = quoted(_joined(refusals), redact)
+    code = quoted(chosen.code, redact)
     known = CODES.get(chosen.code)
     meaning = f" ({known.meaning})" if known else ""
-    said = " ".join(filter(None, [chosen.code, words])) or f"HTTP {response.status}, without a reason"
+    said = " ".join(filter(None, [code, words])) or f"HTTP {response.status}, without a reason"
     verb = "failed on" if issubclass(cls, (BillUnavailableError, BillOutcomeUnknownError)) else "refused"
     message = f"BILL {verb} {label}: {said}{meaning}"
     advice = advice_for(chosen.code, cls)
-    code = chosen.code or None
     if issubclass(cls, BillRateLimitError):
         retry_at = _retry_at(response, chosen)
-        return cls(message, advice=advice, code=code, status=response.status, retry_at=retry_at)
-    return cls(message, advice=advice, code=code, status=response.status)
+        return cls(message, advice=advice, code=code or None, status=response.status, retry_at=retry_at)
+    return cls(message, advice=advice, code=code or None, status=response.status)
 
 
 def no_answer(request: BillRequest, status: int, what: str) -> BillError:
@@ -151,22 +151,33 @@ def no_answer(request: BillRequest, status: int, what: str) -> BillError:
     return cls(f"the answer to {request.label} (HTTP {status}) holds {what}", advice=ADVICE[cls], status=status)
 
 
-def refusals_in(body: Any, depth: int = 4) -> list[Refusal]:
+def refusals_in(body: Any) -> list[Refusal]:
     """Return the errors in a body: v3 arrays and single objects, the v2 envelope, RFC 6749 errors."""
-    if isinstance(body, list):
-        return [refusal for item in body[:_REFUSALS] for refusal in refusals_in(item, depth - 1)] if depth else []
-    if not isinstance(body, Mapping):
-        return []
-    for inner in ("response_data", "errors"):
-        if isinstance(body.get(inner), (dict, list)):
-            return refusals_in(body[inner], depth - 1) if depth else []
+    refusals: list[Refusal] = []
+    waiting = [body]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting += reversed(one)
+        elif isinstance(one, Mapping):
+            inner = next(
+                (one[key] for key in ("response_data", "errors") if isinstance(one.get(key), dict | list)), None
+            )
+            if inner is not None:
+                waiting.append(inner)
+            elif (refusal := _refusal(one)) is not None:
+                refusals.append(refusal)
+    return refusals
+
+
+def _refusal(body: Mapping[str, Any]) -> Refusal | None:
     code = body.get("code") or body.get("error_code") or body.get("errorCode")
     message = body.get("message") or body.get("error_message") or body.get("error_description") or body.get("error")
     error = body.get("error")  # RFC 6749
     code = code or (error if isinstance(error, str) and error in CODES else "")
     code = code if isinstance(code, str) else ""
-    message = _filled(message[:_MESSAGE_LENGTH], body.get("params")) if isinstance(message, str) else ""
-    return [Refusal(code, message)] if code or message else []
+    message = _filled(message, body.get("params")) if isinstance(message, str) else ""
+    return Refusal(code, message) if code or message else None
 
 
 def quoted(words: str, redact: Callable[[str], str]) -> str:
@@ -189,24 +200,30 @@ def _with_secrets(found: dict[str, Any]) -> dict[str, Any]:
 
 def _filled(message: str, params: Any) -> str:
     """Fill BILL's ``${paramName0}`` from ``params`` where the value is there, and drop it where not."""
-    rows = params if isinstance(params, list) else []
-    named = dict(params) if isinstance(params, Mapping) else {}
+    if isinstance(params, Mapping):
+        values = dict(params)
+    else:
+        rows = params if isinstance(params, list) else []
+        values = {str(number): row.get("value") for number, row in enumerate(rows) if isinstance(row, Mapping)}
 
     def value(match: re.Match[str]) -> str:
-        name, number = match.group(1), _NUMBER_AT_END.search(match.group(1))
-        found = named.get(name)
-        if name not in named and number and int(number.group()) < len(rows):
-            row = rows[int(number.group())]
-            found = row.get("value") if isinstance(row, Mapping) else None
-        return match.group(0) if found in (None, "") else str(found)
+        name = match.group(1)
+        found = values.get(name, values.get(name[len(name.rstrip("0123456789")) :]))
+        plain = isinstance(found, str | int | float) and not isinstance(found, bool)
+        return str(found) if plain and 0 < len(str(found)) <= QUOTED_LENGTH else match.group(0)
 
-    return _EMPTY_TEMPLATE.sub("", _TEMPLATE.sub(value, message))
+    return _EMPTY_TEMPLATE.sub("", _TEMPLATE.sub(value, message, count=_TEMPLATES))
 
 
 def _joined(refusals: list[Refusal]) -> str:
-    """Join the messages, leaving out one that only repeats another behind an object's id."""
+    """Join the messages, leaving out one that only repeats another behind an object's id.
+
+    There may be thousands; those behind what is quoted are not looked at, but none is cut, as a secret could be.
+    """
     kept: list[str] = []
     for message in (refusal.message for refusal in refusals):
+        if sum(map(len, kept)) > QUOTED_LENGTH:
+            break
         if message and not any(message.endswith(other) for other in kept):
             kept.append(message)
     return "; ".join(kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -207,6 +208,72 @@ def test_of_several_errors_the_code_that_says_most_is_taken_and_messages_are_joi
 def test_templates_are_filled_from_params_or_dropped(params: Any, words: str) -> None:
     body = [{"code": "BDC_1152", "message": "Invalid Process Date : ${paramName0}.", "params": params}]
     assert words in str(refusal(422, body))
+
+
+MANY = 200_000
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "${p" + "9" * 5000 + "}",
+        "${" + "9" * MANY,
+        "${" + "a1" * (MANY // 2),
+        "${p" * (MANY // 3),
+        "${" * (MANY // 2),
+        "{" * MANY,
+        " " * MANY,
+        ": , " * (MANY // 4) + "x",
+        ("  " * 500 + "${") * 200,
+        "${p0}" * (MANY // 5),
+    ],
+    ids=range(10),
+)
+@pytest.mark.parametrize("params", [None, [{"value": "x" * MANY}], {"p0": "x" * MANY, "p": "x" * MANY}])
+def test_no_template_of_a_message_takes_long_or_makes_more_of_it(message: str, params: Any) -> None:
+    since = time.process_time()
+    error = refusal(422, [{"code": "BDC_1152", "message": message, "params": params}])
+    assert time.process_time() - since < 1
+    assert error.code == "BDC_1152"
+    assert len(str(error)) < QUOTED_LENGTH + 200
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, ["a"], True])
+def test_a_template_is_filled_with_plain_values_only(value: Any) -> None:
+    body = [{"code": "BDC_1152", "message": "Invalid Process Date : ${paramName0}.", "params": [{"value": value}]}]
+    assert "Invalid Process Date." in str(refusal(422, body))
+
+
+def test_thousands_of_errors_in_one_answer_do_not_take_long() -> None:
+    body = [{"code": "BDC_1152", "message": f"x{number:06} is wrong"} for number in range(MANY // 2)]
+    since = time.process_time()
+    error = refusal(422, body)
+    assert time.process_time() - since < 2
+    assert "x000000 is wrong; x000001 is wrong" in str(error)
+    assert len(str(error)) < QUOTED_LENGTH + 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 900 + "]" * 900,
+        '{"errors":' * 900 + "[]" + "}" * 900,
+        '{"response_data":' * 900 + "{}" + "}" * 900,
+        '[{"code":"BDC_9999","message":"${p}","params":{"p":' + "[" * 900 + "]" * 900 + "}}]",
+    ],
+    ids=range(4),
+)
+def test_an_answer_nested_deeply_is_an_error_of_ours(body: str) -> None:
+    assert type(refusal(400, body)) is BillApiError
+
+
+def test_a_code_that_is_none_is_shortened_and_holds_no_secret() -> None:
+    response = reply(400, [{"code": "dev-key-1\n" + "x" * 5000, "message": "Words."}])
+    with pytest.raises(BillApiError) as caught:
+        read_v3(response, lambda text: text.replace("dev-key-1", "***"))
+    assert "dev-key-1" not in f"{caught.value} {caught.value.code}"
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 2 * QUOTED_LENGTH + 200
 
 
 def test_bills_words_are_shortened_and_put_on_one_line() -> None:
