@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import string
+import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from urllib.parse import unquote
 
 from airflow_provider_bill.exceptions import BillConfigurationError
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 #: Beginnings of the v2 calls that change nothing.
 V2_READS = ("/List", "/Crud/Read/", "/Bulk/Crud/Read/", "/Get", "/Search", "/MFAStatus.json", "/Errors.json")
-#: Of an address's path, without ``;`` (some servers cut a segment there), and of percent-encoded characters those that
-#: no server takes for more than a character: no control, no separator, no percent sign.
-_CHARACTERS = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,=:@/-]|%(?![01]|7f|2[35f]|3[bf]|5c)[0-9a-f]{2})*", re.I)
-#: Never as a query parameter: an address stands in logs of hosts and proxies
+_CHARACTERS = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,=:@/-]|%[0-9A-Fa-f]{2})*")
+#: What never needs an escape (https://www.rfc-editor.org/rfc/rfc3986#section-2.3): who escapes it hides something.
+_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
+#: What ends a path or a segment of it, or begins another escape, for some server or proxy.
+_DELIMITERS = frozenset("?#;\\%")
+#: Never as a query parameter, however it is spelt: an address stands in logs of hosts and proxies
 #: (https://developer.bill.com/v2/docs/api-login-best-practices).
 _CREDENTIAL_NAMES = frozenset(
     {
         *("devkey", "sessionid", "username", "password", "appkey", "apitoken", "consoleapitoken"),
-        *("remembermeid", "mfaid", "client_secret", "access_token", "authorization"),
+        *("remembermeid", "mfaid", "clientsecret", "accesstoken", "authorization"),
     }
 )
 
@@ -100,35 +106,62 @@ def check_method(method: str) -> str:
     return upper
 
 
-def check_params(params: Mapping[str, Any] | None) -> None:
-    """Refuse query parameters that would put a credential into an address, or that are not plain.
+def check_mapping(params: Any) -> None:
+    """Refuse parameters that are no mapping.
+
+    :raises BillConfigurationError: saying what they are instead
+    """
+    if params is not None and not isinstance(params, Mapping):
+        raise BillConfigurationError(
+            f"params is {type(params).__name__}, not a mapping",
+            advice='give a mapping of names to values: {"max": 100}',
+        )
+
+
+def check_params(params: Any) -> None:
+    """Refuse query parameters that would put a credential into an address, or that have no one form in it.
 
     :raises BillConfigurationError: naming the parameter
     """
-    if params is None:
-        return
-    if not isinstance(params, Mapping):
-        raise BillConfigurationError(
-            f"params is of type {type(params).__name__}", advice='give a mapping, such as {"max": 100}'
-        )
-    for name, value in params.items():
-        if str(name).lower() in _CREDENTIAL_NAMES:
+    check_mapping(params)
+    for name, value in (params or {}).items():
+        if not isinstance(name, str):
+            raise BillConfigurationError(
+                f"params has a name that is {type(name).__name__}, not text",
+                advice='give a mapping of names to values: {"max": 100}',
+            )
+        if "".join(filter(str.isalnum, name.lower())) in _CREDENTIAL_NAMES:
             raise BillConfigurationError(
                 f"params names {name!r}, and no credential may stand in an address",
                 advice="leave it out: the session sends its own credentials, in a header or the body",
             )
-        values = value if isinstance(value, (list, tuple)) else [value]
-        if not isinstance(name, str) or not all(_is_plain_value(one) for one in values):
+        items = value if isinstance(value, list | tuple) else [] if value is None else [value]
+        if not all(map(_is_plain_value, items)):
             raise BillConfigurationError(
-                f"params gives {str(name)[:40]!r} a value that has no place in an address",
-                advice="give a text, a finite number, true or false, or a list of these",
+                f"params gives {name!r} a value that cannot stand in an address",
+                advice="give text, a finite number, a bool, or a list of them",
             )
 
 
 def _is_plain_value(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    return value is None or isinstance(value, (str, int))
+    return math.isfinite(value) if isinstance(value, float) else isinstance(value, str | int)
+
+
+def check_body(body: Any, name: str, label: str) -> None:
+    """Refuse a body that is not JSON.
+
+    :param name: the argument that gives it
+    :param label: method and path
+    :raises BillConfigurationError: naming the argument
+    """
+    try:
+        json.dumps(body, allow_nan=False)
+        return
+    except (TypeError, ValueError, RecursionError) as error:
+        failure = type(error).__name__
+    raise BillConfigurationError(
+        f"{name} of {label} is not JSON ({failure})", advice="give finite numbers, texts, lists and objects"
+    )
 
 
 def _plain(path: str, example: str) -> str:
@@ -140,17 +173,37 @@ def _plain(path: str, example: str) -> str:
             "the path is a full address, and credentials go only to the connection's host",
             advice=f"give the path alone, such as {example}",
         )
+    # A message repeats no more than what stands before all that could be a query.
+    shown = re.split("[?#;%]", path, maxsplit=1)[0]
     if "?" in path or "#" in path:
         raise BillConfigurationError(
-            f"the path {path.split('?')[0].split('#')[0]!r} carries a query or fragment",
-            advice="give its values as params (v3) or data (v2)",
+            f"the path {shown!r} carries a query or fragment", advice="give its values as params (v3) or data (v2)"
         )
     path = path if path.startswith("/") else f"/{path}"
-    segments = path.lower().replace("%2e", ".").split("/")[1:]
-    # A last slash is harmless; an empty segment elsewhere, or one of dots, leads to another place.
-    if not _CHARACTERS.fullmatch(path) or "" in segments[:-1] or any(part in (".", "..") for part in segments):
+    if not _is_plain(path):
         raise BillConfigurationError(
-            f"the path {path!r} is not a plain path",
-            advice=f"give one such as {example}, with ids percent-encoded",
+            f"the path that begins with {shown!r} is not a plain path",
+            advice=f"give one such as {example}; in an id, percent-encode once what is no letter or digit, "
+            "and use no slash, backslash, semicolon, percent sign or control character at all",
         )
     return path
+
+
+def _is_plain(path: str) -> bool:
+    """Return whether every server and proxy takes a path for the same one, whether it decodes escapes or not."""
+    if not _CHARACTERS.fullmatch(path):
+        return False
+    try:
+        # Normalized, as some make a slash of a fullwidth slash; strict, as some make one of an overlong sequence.
+        decoded = unicodedata.normalize("NFKC", unquote(path, errors="strict"))
+    except UnicodeDecodeError:
+        return False
+    escaped = {chr(int(code, 16)) for code in re.findall("%(..)", path)}
+    return (
+        decoded.isprintable()
+        and not escaped & _UNRESERVED
+        and not _DELIMITERS & set(decoded)
+        and decoded.count("/") == path.count("/")
+        and "//" not in decoded
+        and all(segment.strip(". ") for segment in decoded.split("/") if segment)
+    )

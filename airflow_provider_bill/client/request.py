@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from airflow_provider_bill.client.empty_answers import may_be_empty
-from airflow_provider_bill.client.paths import check_method, check_params, is_read, is_v2, v2_path, v3_path
+from airflow_provider_bill.client.paths import check_body, check_method, check_params, is_read, is_v2, v2_path, v3_path
 from airflow_provider_bill.client.protected import is_protected, needs_trust
 from airflow_provider_bill.exceptions import BillConfigurationError
 
@@ -110,6 +110,8 @@ def prepare(
     else:
         method, path = check_method(method), v3_path(path)
         check_params(params)
+    label = redact(f"{method} {path}")
+    check_body(body, "data" if dialect == "v2" else "json", label)
     # A value stays what it was, whatever happens to what it was made from.
     params, body = _copied(params), _copied(body)
     protected = is_protected(method, path, body)
@@ -123,7 +125,7 @@ def prepare(
         is_protected=protected,
         needs_trust=protected and needs_trust(path, environment),
         may_be_empty=dialect == "v3" and may_be_empty(method, path),
-        label=redact(f"{method} {path}"),
+        label=label,
     )
 
 

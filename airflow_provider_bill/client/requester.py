@@ -14,7 +14,6 @@ from airflow_provider_bill.client.retries import with_retries
 from airflow_provider_bill.client.secret import Secret
 from airflow_provider_bill.client.session import Clock
 from airflow_provider_bill.client.transport import HttpResponse, Transport
-from airflow_provider_bill.exceptions import BillConfigurationError, BillError
 
 #: Called for each single sending, with what sends once; returns its answer.
 Around = Callable[[Callable[[], Answer]], Answer]
@@ -57,7 +56,7 @@ class Requester:
         """
         form = dict(fields)
         if request.body is not None:
-            form["data"] = Secret(_json_text(request))
+            form["data"] = Secret(json.dumps(request.body, allow_nan=False))
         return self._send(request, (base or self.environment.v2_base) + request.path, read_v2, around, form=form)
 
     def token(self, fields: Mapping[str, str]) -> Answer:
@@ -81,15 +80,3 @@ class Requester:
             return read(response, self.redactor.redact)
 
         return with_retries(once if around is None else lambda: around(once), request, self._transport.sleep)
-
-
-def _json_text(request: BillRequest) -> str:
-    failure: BillError | None = None
-    try:
-        return json.dumps(request.body, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        failure = BillConfigurationError(
-            f"the data of {request.label} is not JSON ({type(error).__name__})",
-            advice="give finite numbers, texts, lists and objects",
-        )
-    raise failure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_bill.client.paths import is_v2
+from airflow_provider_bill.client.paths import check_mapping, is_v2
 from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillHandleError
 from airflow_provider_bill.hooks.errors import airflow_errors
 from airflow_provider_bill.sessions.identity import Handle, XComLocation
@@ -249,6 +249,7 @@ class BillHook(BaseHook):
         from airflow_provider_bill.client.paging import v2_rows, v3_rows
 
         with airflow_errors():
+            check_mapping(params)
             if self.prepare("GET", path).is_write:
                 raise BillConfigurationError(
                     f"{path} is a write, and only lists have pages", advice="make it with call()"

@@ -12,7 +12,13 @@ from airflow_provider_bill.client.request import prepare
 from airflow_provider_bill.exceptions import BillConfigurationError
 
 
-@pytest.mark.parametrize("path", ["/v3/vendors", "v3/vendors", "/v3/vendors/009%2B1", "/v3/spend/cards"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v3/vendors", "v3/vendors", "/v3/vendors/009%2B1", "/v3/vendors/009%2b1", "/v3/vendors/a@b.example",
+        "/v3/vendors/a%40b.example", "/v3/vendors/a%20b", "/v3/vendors/M%C3%BCller", "/v3/vendors/", "/v3/spend/cards",
+    ],
+)  # fmt: skip
 def test_a_v3_path_is_taken(path: str) -> None:
     assert v3_path(path) == "/" + path.lstrip("/")
 
@@ -42,6 +48,19 @@ def test_a_v3_path_on_call_is_refused_naming_request(path: str) -> None:
         "/v3/vendors?sessionId=s3cret", "/List/Vendor.json?devKey=s3cret", "/v3/vendors#x",
         "/v3/../x.json", "/v3/%2e%2e/x.json",
         "/v3/a/%2E%2E%2Fb.json", "/v3/a b", "/v3/a\\b.json", "/v3/a\nb", "/v3//a.json", "/connect/vendors",
+        # parameters of a segment, which Tomcat drops before it goes up
+        "/List/..;/PayBills.json", "/v3/vendors/..;/payments", "/v3/vendors;sessionId=s3cret", "/v3/vendors;x.json",
+        "/List/..%3B/PayBills.json", "/v3/vendors/..%3b/payments", "/v3/vendors/%3BsessionId=s3cret",
+        # what ends a text, a line or a path for somebody on the way
+        "/List/Vendor%00.json", "/v3/vendors%00", "/v3/vendors/%0d%0aX-A:%201", "/v3/a%7F", "/v3/a%09.json",
+        "/v3/a%C2%85b", "/v3/a%E2%80%A8b", "/v3/vendors%3FdevKey=s3cret", "/List/Vendor%23.json",
+        # separators and steps up, however they are written
+        "/v3/a%2Fb", "/v3/a%2fb.json", "/v3/a%5Cb", "/v3/a%5cb.json", "/v3/./a.json", "/v3/.../a.json", "/v3/..%20/a",
+        "/v3/a%C0%AFb", "/v3/%C0%AE%C0%AE/a", "/v3/a%E0%80%AFb", "/v3/a%EF%BC%8Fb", "/v3/%EF%BC%8E%EF%BC%8E/a",
+        "/v3/%E2%80%A5/a", "/v3/a%EF%BC%9Bb",
+        # escaped twice, wrongly or without need
+        "/v3/a%252Fb", "/v3/%252e%252e/a", "/v3/a%25b", "/v3/a%2", "/v3/a%", "/v3/a%zz", "/v3/a%u002Fb", "/v3/a%FF",
+        "/v3/p%61yments", "/v3/payments%2Fbulk", "/L%69st/Vendor.json", "/PayB%69lls.json", "/v3/vendors%2Ejson",
     ],
 )  # fmt: skip
 def test_a_path_that_could_lead_elsewhere_is_refused(check: Callable[[str], str], path: str) -> None:
@@ -70,43 +89,72 @@ def test_an_id_that_is_sanely_encoded_is_taken(inner: str) -> None:
     assert v3_path(f"/v3/vendors/{inner}") == f"/v3/vendors/{inner}"
 
 
-@pytest.mark.parametrize(
-    "params",
-    [
-        "sessionId=s3cret",
-        b"sessionId=s3cret",
-        [("sessionId", "s3cret")],
-        {("a", "b"): 1},
-        {"filters": {"sessionId": "s3cret"}},
-        {"max": float("nan")},
-        {"max": float("inf")},
-        {"max": [1, float("nan")]},
-        {"x": b"s3cret"},
-        {1: 2},
-    ],
-)
-def test_parameters_are_a_mapping_of_plain_values(params: Any) -> None:
-    with pytest.raises(BillConfigurationError, match="params") as caught:
-        prepare("GET", "/v3/vendors", params=params)
-    assert "s3cret" not in str(caught.value)
-
-
-def test_plain_parameters_are_taken() -> None:
-    params = {"max": 3, "filters": "name:eq:x", "flag": True, "ids": ["a", "b"], "none": None, "half": 0.5}
-    assert prepare("GET", "/v3/vendors", params=params).params == params
-
-
 def test_methods_that_bill_has_are_taken_in_any_case() -> None:
     assert check_method("patch") == "PATCH"
     with pytest.raises(BillConfigurationError, match=r"TRACE.*GET"):
         check_method("TRACE")
 
 
-@pytest.mark.parametrize("name", ["devKey", "sessionId", "password", "apiToken", "rememberMeId"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "devKey", "sessionId", "password", "apiToken", "rememberMeId", "session_id", "SESSION-ID", "dev_key", " devKey",
+        "client_secret", "clientSecret", "accessToken",
+    ],
+)  # fmt: skip
 def test_no_credential_goes_into_a_query(name: str) -> None:
     with pytest.raises(BillConfigurationError, match=name) as caught:
         check_params({name: "s3cret"})
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        "", "max=1", "sessionId=s3cret", b"sessionId=s3cret", [("sessionId", "s3cret")], [("max", 1)], [], 7,
+        {7: "s3cret"}, {b"sessionId": "s3cret"}, {("a", "b"): 1},
+    ],
+)  # fmt: skip
+def test_query_parameters_are_a_mapping_with_text_for_names(params: Any) -> None:
+    with pytest.raises(BillConfigurationError, match=r"params.*mapping of names") as caught:
+        prepare("GET", "/v3/vendors", params=params)
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        float("nan"), float("inf"), -float("inf"), {"sessionId": "s3cret"}, b"s3cret", [["s3cret"]], [{"a": "s3cret"}],
+        [1, float("nan")], [b"s3cret"], [None], {"s3cret"}, object(), iter(["s3cret"]),
+    ],
+)  # fmt: skip
+def test_a_query_parameter_that_is_no_plain_value_is_refused_by_name(value: Any) -> None:
+    with pytest.raises(BillConfigurationError, match=r"params.*'filters'.*list of them") as caught:
+        prepare("GET", "/v3/vendors", params={"max": 1, "filters": value})
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "params", [None, {}, {"a": "x", "b": 1, "c": 1.5, "d": True, "e": ["x", 1], "f": ("y",), "g": None}]
+)
+def test_plain_query_parameters_are_taken_as_they_are(params: Any) -> None:
+    assert prepare("GET", "/v3/vendors", params=params).params == params
+
+
+def deep() -> Any:
+    value: Any = 1
+    for _ in range(100_000):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(("path", "name"), [("/v3/vendors", "json"), ("Crud/Create/Vendor.json", "data")])
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), {"a": [-float("inf")]}, {("a",): 1}, b"x", {1, 2}, object(), deep()]
+)
+def test_a_body_that_is_not_json_is_refused_before_anything_else_is_done(path: str, name: str, value: Any) -> None:
+    with pytest.raises(BillConfigurationError, match=rf"^{name} of POST /.* finite numbers"):
+        prepare("POST", path, body={"amount": value})
 
 
 @pytest.mark.parametrize(
