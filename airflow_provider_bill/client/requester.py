@@ -60,7 +60,7 @@ class Requester:
         return self._send(request, (base or self.environment.v2_base) + request.path, read_v2, around, form=form)
 
     def token(self, fields: Mapping[str, str]) -> Answer:
-        """Send the OAuth token request, once.
+        """Send the OAuth token request.
 
         :raises BillError: see ``exceptions.py``
         """

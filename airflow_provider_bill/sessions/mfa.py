@@ -187,7 +187,7 @@ class Mfa:
         try:
             document = json.loads(self._store.read(self._key) or "null")
             challenge = Challenge.from_dict(document)
-        except (ValueError, BillMfaError):
+        except (ValueError, RecursionError, BillMfaError):
             return None
         return challenge if challenge.session == self._fingerprint(session) else None
 

@@ -78,7 +78,7 @@ class Seal:
             return readable, json.loads(text)
         except InvalidTag:
             log.info("A stored BILL record was made with other credentials or was changed; it is ignored.")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             # The error's text could quote the document: its type says enough.
             log.info("A stored BILL record is unreadable (%s); it is ignored.", type(error).__name__)
         return None

@@ -77,8 +77,9 @@ class Trust:
         days = self._devices.days_left()
         if days is not None or self._devices.usable() is not None:
             return days
-        state = self._manager.with_renewal(self._client.session_details).mfa
-        return None if state in (MfaState.DISABLED, MfaState.BYPASS) else 0.0
+        details = self._manager.with_renewal(self._client.session_details)
+        self._manager.touch(session, details.sent_at)
+        return None if details.mfa in (MfaState.DISABLED, MfaState.BYPASS) else 0.0
 
     def _make(self, session: BillSession) -> tuple[BillSession, MfaState]:
         return self._manager.with_renewal(self._try, session=session)

@@ -258,6 +258,8 @@ def test_a_sync_token_sends_no_protected_and_no_mfa_call(bill: LocalBill, client
         ("v2", lambda c, s: v3_call(c, s, "GET", "/v3/spend/cards"), "oauth or spend_token"),
         ("spend_token", lambda c, s: v3_call(c, s, "GET", "/v3/vendors"), "spend_token"),
         ("spend_token", lambda c, s: c.session_details(s), "spend_token"),
+        ("sync_token", lambda c, s: v3_call(c, s, "GET", "/v3/spend/cards"), "oauth or spend_token"),
+        ("partner", lambda c, s: v3_call(c, s, "GET", "/v3/spend/cards"), "oauth or spend_token"),
         ("spend_token", lambda c, s: v2_call(c, s, "List/Vendor.json"), "v2 call"),
         ("oauth", lambda c, s: v2_call(c, s, "List/Vendor.json"), "v2 call"),
         ("v3", lambda c, s: v3_call(c, s, "GET", "/List/Vendor.json"), r"use call\(\)"),

@@ -139,3 +139,9 @@ def test_a_kind_without_mfa_takes_no_remembered_device(kind: str) -> None:
 def test_a_device_label_over_100_characters_is_refused() -> None:
     with pytest.raises(BillConfigurationError, match="100"):
         RememberedDevice(token="t", device="x" * 101)
+
+
+@pytest.mark.parametrize("kind", NEEDED)
+def test_the_sign_ins_of_an_hour_are_counted_by_developer_key_or_client_id(kind: str) -> None:
+    counted_by = {"oauth": FIELDS["login"], "spend_token": ""}.get(kind, FIELDS["developer_api_key"])
+    assert credentials_from(kind, FIELDS).limit_key() == counted_by

@@ -190,6 +190,10 @@ def test_the_protected_v3_calls_are_known(method: str, path: str, body: Any, pro
         ("/ListOrgs.json", True, False),
         ("/Crud/Read/Vendor.json", True, False),
         ("/GetSessionInfo.json", True, False),
+        ("/Bulk/Crud/Read/Vendor.json", True, False),
+        ("/Bulk/Crud/Create/Vendor.json", False, False),
+        ("/SearchEntity.json", True, False),
+        ("/Errors.json", True, False),
         ("/MFAStatus.json", True, False),
         ("/Crud/Create/Vendor.json", False, False),
         ("/MFAChallenge.json", False, False),
@@ -205,3 +209,21 @@ def test_a_v2_path_tells_whether_it_reads_and_whether_it_is_protected(path: str,
     assert is_read(path) is read
     request = prepare("POST", path)
     assert (request.is_write, request.is_protected) == (not read, protected)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "in_sandbox", "in_production"),
+    [
+        ("POST", "/v3/payments", True, True),
+        ("POST", "v3/payments/bulk/", True, True),
+        ("POST", "/v3/funding-accounts/banks", False, True),
+        ("POST", "PayBills.json", False, True),
+        ("GET", "/v3/payments", False, False),
+        ("POST", "List/Vendor.json", False, False),
+    ],
+)
+def test_what_bills_sandbox_lets_pass_without_mfa_needs_trust_in_production_only(
+    method: str, path: str, in_sandbox: bool, in_production: bool
+) -> None:
+    needed = [prepare(method, path, environment=name).needs_trust for name in ("sandbox", "production")]
+    assert needed == [in_sandbox, in_production]

@@ -404,3 +404,17 @@ def test_bills_words_for_mfa_are_understood(
 def test_a_refusal_is_always_of_the_family(client_of: ClientOf) -> None:
     with pytest.raises(BillError):
         client_of("v3", login="nobody@example.com").sign_in()
+
+
+def test_a_partner_call_in_the_session_of_a_user_sends_the_app_key(
+    make_client: MakeClient, bill: LocalBill, serve: Serve
+) -> None:
+    session = make_client(credentials_from("partner", bill.fields("partner")), bill.url).sign_in()
+    server = serve(http_answer(200, "{}"))
+    client = make_client(credentials_from("partner", bill.fields("partner")), server.url)
+    for path in ("/v3/partner/organizations/1", "/v3/vendors"):
+        v3_call(client, session, "GET", path)
+    of_partner, other = (request.decode().lower() for request in server.requests)
+    assert "appkey:" in of_partner
+    assert "devkey:" not in of_partner
+    assert "appkey:" not in other

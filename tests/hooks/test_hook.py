@@ -15,6 +15,7 @@ from airflow_provider_bill.exceptions import (
     BillConfigurationError,
     BillHandleError,
     BillSignInRefusedError,
+    BillUnavailableError,
 )
 from airflow_provider_bill.hooks.bill import BillHook
 from dev.clock import ManualClock
@@ -260,3 +261,12 @@ def test_an_unknown_store_is_refused_by_name() -> None:
 
 def test_a_hook_reads_nothing_before_it_is_used() -> None:
     BillHook("there_is_no_such_connection")
+
+
+def test_a_session_whose_sign_out_is_not_answered_is_picked_up_by_nobody(connect: Connect, bill: LocalBill) -> None:
+    connect("v3")
+    BillHook().sign_in()
+    bill.fault("/v3/logout", kind="reset")
+    with pytest.raises(BillUnavailableError):
+        BillHook().sign_out()
+    assert BillHook().peek() is None

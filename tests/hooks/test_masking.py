@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus, urlencode
 import pytest
 from airflow.providers.common.compat.sdk import redact
 
-from airflow_provider_bill.exceptions import BillSignInRefusedError
+from airflow_provider_bill.exceptions import BillMfaError, BillSignInRefusedError
 from airflow_provider_bill.hooks.bill import BillHook
 
 PASSWORD = "a'b\"c\\d e&f=g/h%i+jü"
@@ -41,3 +41,12 @@ def test_the_session_id_is_masked_too(connect: Callable[..., Any]) -> None:
     connect("v3")
     token = str(BillHook().session().session_token)
     assert redact(f"id {token} and {json.dumps(token)}") == 'id *** and "***"'
+
+
+def test_a_code_is_masked_also_if_it_cannot_be_one(connect: Callable[..., Any]) -> None:
+    connect("v3")
+    mfa = BillHook().mfa
+    challenge = mfa.challenge()
+    with pytest.raises(BillMfaError, match="six digits"):
+        mfa.validate(challenge, "48213 9071")
+    assert redact("entered: 48213 9071") == "entered: ***"

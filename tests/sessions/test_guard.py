@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from airflow_provider_bill.exceptions import BillRateLimitError, BillSignInRefusedError, BillStoreError
+from airflow_provider_bill.sessions.identity import XComLocation
 from airflow_provider_bill.sessions.keys import session_key
+from airflow_provider_bill.sessions.locks import ProcessLock
 from airflow_provider_bill.sessions.stores import MemoryStore
 from dev.clock import ManualClock
 from dev.local_bill import LocalBill
@@ -16,6 +20,8 @@ from tests.sessions.present import present
 
 if TYPE_CHECKING:
     from tests.sessions.conftest import MakeShared
+
+T = TypeVar("T")
 
 LOGIN_NOTE = "bill_sign_in__bill__v3"
 WRONG = {"password": "wrong password"}
@@ -214,3 +220,34 @@ def test_the_record_of_another_identity_costs_one_sign_in(
     store.write(session_key(first.manager.identity), present(store.read(session_key(second.manager.identity))))
     assert first.manager.acquire().organization_id == organizations[0]
     assert bill.stats()["sign_ins"] == 2
+
+
+class RecordingLock:
+    """A lock that remembers what was locked."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self._lock = ProcessLock()
+
+    def acquire(self, key: str, peek: Callable[[], T | None]) -> AbstractContextManager[T | None]:
+        self.keys.append(key)
+        return self._lock.acquire(key, peek)
+
+
+def test_only_who_waits_for_the_same_session_waits(make_shared: MakeShared, organizations: list[str]) -> None:
+    def locked_by(organization_id: str, run_id: str = "") -> list[str]:
+        """Sign in, in a run with a session of its own if one is named, and return what was locked for it."""
+        lock = RecordingLock()
+        location = XComLocation("dag", run_id, "login") if run_id else None
+        shared = make_shared(
+            fields={"organization_id": organization_id}, lock=lock, store=MemoryStore(), location=location
+        )
+        shared.manager.acquire()
+        return lock.keys
+
+    # One finds out for all whether the credentials are good; after that sessions have nothing to do with one another.
+    assert locked_by(organizations[0]) == ["bill_sign_in_lease__bill__v3"]
+    later = [(organizations[0], ""), (organizations[1], ""), (organizations[0], "run 1"), (organizations[0], "run 2")]
+    keys = [key for organization_id, run_id in later for key in locked_by(organization_id, run_id)]
+    assert len(set(keys)) == len(keys) == 4
+    assert locked_by(*later[3]) == keys[3:]

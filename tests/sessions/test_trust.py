@@ -281,3 +281,13 @@ def test_asking_bill_for_how_long_trust_lasts_keeps_the_session_alive(
         assert shared.trust.days_left(shared.manager.acquire()) is None
         clock.advance(minutes=20)
     assert bill.stats()["sign_ins"] == 1
+
+
+def test_where_bill_does_not_tell_of_trust_the_payment_is_sent_and_bill_decides(
+    make_shared: MakeShared, pay: Pay, calls: Calls, bill: LocalBill
+) -> None:
+    with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
+        pay(make_shared("v2"))
+    assert (bill.stats()["sign_ins"], calls(PAYMENTS)) == (1, 1)
+    bill.settings(mfa_mode="off")
+    assert pay(make_shared("v2")).body
