@@ -21,6 +21,7 @@ from airflow_provider_bill.exceptions import (
 )
 from airflow_provider_bill.hooks.bill import BillHook
 from airflow_provider_bill.operators.bill import BillApiOperator
+from dev.airflow_harness import airflow_version
 from dev.dag_runner import DagResult
 from dev.local_bill import LocalBill
 from dev.paths import ROOT
@@ -325,3 +326,27 @@ def test_a_write_in_a_callback_is_refused_unless_the_author_insists(
     assert len(errors) == 1
     assert "a callback" in errors[0]
     assert paid(bill) == ["insists: True"]
+
+
+@pytest.mark.skipif(airflow_version() < (3, 3), reason="before Airflow 3.3 there is no task state store")
+@pytest.mark.parametrize(("forgets", "in_variables"), [("True", True), ("False", False)])
+def test_what_was_paid_is_kept_where_it_outlives_the_success_of_the_task(
+    forgets: str,
+    in_variables: bool,
+    request: pytest.FixtureRequest,
+    run_dag: RunDag,
+    bill: LocalBill,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from airflow.models.variable import Variable
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    monkeypatch.setenv("AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS", forgets)
+    with dag_of(request) as dag:
+        add_task("operator", ["bill 1"])
+    assert run_dag(dag).state == "success"
+    assert paid(bill) == ["bill 1"]
+    with create_session() as session:
+        keys = list(session.scalars(select(Variable.key)))
+    assert any(key.startswith("bill_write__") for key in keys) is in_variables
