@@ -37,7 +37,7 @@ def sentry_events() -> Iterator[list[dict[str, Any]]]:
 
     sentry_sdk.init(dsn="http://key@127.0.0.1:9/1", before_send=keep, default_integrations=False)
     yield events
-    sentry_sdk.init()
+    sentry_sdk.init(default_integrations=False)
 
 
 def interrupt(_number: int, _frame: FrameType | None) -> None:

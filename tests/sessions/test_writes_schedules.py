@@ -461,6 +461,7 @@ def served() -> Iterator[Served]:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.timeout(900)  # 500 schedules over HTTP, on a machine that may be busy
 @pytest.mark.parametrize("part", [1, 2])
 @pytest.mark.parametrize("kept_in", ["the task state store", "Variables"])
 def test_nothing_is_paid_twice_and_nothing_passes_unpaid(
