@@ -460,7 +460,6 @@ def served() -> Iterator[Served]:
         yield running
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.timeout(900)  # 500 schedules over HTTP, on a machine that may be busy
 @pytest.mark.parametrize("part", [1, 2])
 @pytest.mark.parametrize("kept_in", ["the task state store", "Variables"])
