@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterable
 from urllib.parse import quote, quote_plus
 
@@ -28,19 +29,26 @@ class Redactor:
     def __init__(self, on_secret: Callable[[str], None] | None = None) -> None:
         self._on_secret = on_secret
         self._known: set[str] = set()
+        self._lock = threading.Lock()
+        #: How all that are long enough may be written, the longest first: worked out once, used for each call.
+        self._forms: tuple[str, ...] = ()
 
     def add(self, secrets: Iterable[str]) -> None:
         """Remember secrets and pass each new one on."""
         for secret in secrets:
             if secret and secret not in self._known:
-                self._known.add(secret)
+                with self._lock:  # of two threads, the slower must not put back forms that lack the other's secret
+                    self._known.add(secret)
+                    self._forms = self._written()
                 if self._on_secret is not None:
                     self._on_secret(secret)
 
     def redact(self, text: str) -> str:
         """Return the text with every secret replaced, also where it stands in JSON or in a form."""
-        for secret in sorted(self._known.copy(), key=len, reverse=True):
-            if len(secret) >= SHORTEST:
-                for written in written_forms(secret):
-                    text = text.replace(written, MASK)
+        for form in self._forms:
+            text = text.replace(form, MASK)
         return text
+
+    def _written(self) -> tuple[str, ...]:
+        long_enough = [secret for secret in self._known if len(secret) >= SHORTEST]
+        return tuple(sorted(set().union(*map(written_forms, long_enough)), key=len, reverse=True))

@@ -38,6 +38,16 @@ def with_retries(once: Callable[[], T], request: BillRequest, sleep: Callable[[f
     :raises BillError: of the last attempt
     """
     policy = _RetryPolicy(request)
+    try:
+        return once()  # nearly always the end of it, and quicker than asking tenacity
+    except policy.retried as error:
+        first = [error]
+
+    def again() -> T:
+        if first:
+            raise first.pop()
+        return once()
+
     return Retrying(
         retry=policy.should_retry,
         stop=policy.is_over,
@@ -45,7 +55,7 @@ def with_retries(once: Callable[[], T], request: BillRequest, sleep: Callable[[f
         before_sleep=policy.warn,
         sleep=sleep,
         reraise=True,
-    )(once)
+    )(again)
 
 
 class _RetryPolicy:
@@ -58,6 +68,11 @@ class _RetryPolicy:
             self._attempts[BillUnavailableError] = READ_ATTEMPTS
         self._failures: Counter[type] = Counter()
         self._warned = False
+
+    @property
+    def retried(self) -> tuple[type[BillError], ...]:
+        """Return the errors after which the call is sent again."""
+        return tuple(self._attempts)
 
     def should_retry(self, state: RetryCallState) -> bool:
         kind = _failure_of(state)

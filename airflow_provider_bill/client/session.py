@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import pendulum
 from pendulum import DateTime, Duration
@@ -67,7 +66,7 @@ class BillSession:
     def __post_init__(self) -> None:
         object.__setattr__(self, "session_token", Secret(self.session_token))
 
-    @cached_property
+    @property
     def expires_at(self) -> DateTime | None:
         """The moment it ends if nobody uses it any more; None if it does not end."""
         ends = [] if self.idle_limit is None else [self.last_used_at + self.idle_limit]
@@ -77,9 +76,11 @@ class BillSession:
 
     def seconds_left(self, now: DateTime) -> float:
         """Return the seconds until it ends (infinite if it does not), negative once it has."""
-        expires_at = self.expires_at
-        # Not pendulum's difference: it counts months and years too, and this is asked before every call.
-        return float("inf") if expires_at is None else expires_at.timestamp() - now.timestamp()
+        # In seconds, not with pendulum's sums: those count months and years too, and this is asked before every call.
+        ends = [] if self.idle_limit is None else [self.last_used_at.timestamp() + self.idle_limit.total_seconds()]
+        if self.ends_at is not None:
+            ends.append(self.ends_at.timestamp())
+        return min(ends, default=float("inf")) - now.timestamp()
 
     def state(self, now: DateTime) -> SessionState:
         """Return whether it is fresh, worth keeping alive, or over."""
