@@ -127,7 +127,12 @@ def _unretried(error: BillError) -> BillError:
 
 def _unretried_class(kind: type[BillError]) -> type[BillError]:
     if kind not in _UNRETRIED:
-        names = {"__module__": kind.__module__, "__doc__": kind.__doc__, "__reduce__": _parts}
+        names = {
+            "__module__": kind.__module__,
+            "__doc__": kind.__doc__,
+            "__reduce__": _parts,
+            "serialize": _airflows_parts,
+        }
         _UNRETRIED[kind] = type(kind.__name__, (kind, AirflowFailException), names)
     return _UNRETRIED[kind]
 
@@ -135,6 +140,11 @@ def _unretried_class(kind: type[BillError]) -> type[BillError]:
 def _parts(error: BillError) -> tuple[object, ...]:
     # A class made at run time cannot be pickled by name; what it is made from can.
     return _put_together, (type(error).__mro__[1], error.args, error.__dict__)
+
+
+def _airflows_parts(error: BillError) -> tuple[str, tuple[str], dict[str, object]]:
+    # Airflow's own serialization finds a class by its name, so what it reads back is Airflow's and says the same.
+    return f"{AirflowFailException.__module__}.{AirflowFailException.__name__}", (str(error),), {}
 
 
 def _put_together(kind: type[BillError], args: tuple[object, ...], attributes: dict[str, object]) -> BillError:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.serialization.serialized_objects import BaseSerialization
 
 from airflow_provider_bill.exceptions import BillError, BillRateLimitError, BillSignInRefusedError
 from airflow_provider_bill.hooks.bill import BillHook
@@ -41,6 +42,12 @@ def test_a_copy_of_an_error_is_not_retried_either_and_says_the_same(how: str, re
     assert str(found) == str(refused)
     assert (found.code, found.status, found.advice) == ("BDC_1101", refused.status, refused.advice)
     assert isinstance(COPIES[how](found), AirflowFailException)
+
+
+def test_an_error_that_airflow_itself_has_serialized_is_not_retried_either(refused: BillError) -> None:
+    found = BaseSerialization.deserialize(BaseSerialization.serialize(refused))
+    assert isinstance(found, AirflowFailException)
+    assert str(found) == str(refused)
 
 
 def test_another_process_that_reads_an_error_does_not_retry_it(refused: BillError) -> None:
