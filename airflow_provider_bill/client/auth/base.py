@@ -181,6 +181,14 @@ class Credentials(ABC):
         own = tuple(getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata.get("secret"))
         return own + (() if self.remembered_device is None else (self.remembered_device.token,))
 
+    def account(self) -> str:
+        """Return as whom it signs in: what BILL locks after ten refusals. No secret; empty where nobody signs in."""
+        return ""
+
+    def mfa_user(self) -> str:
+        """Return the user who passes MFA, no secret: what BILL remembers a device for."""
+        return self.account()
+
     def limit_key(self) -> str:
         """Return that by which BILL counts the sign-ins of an hour; empty where it does not count."""
         return ""

@@ -19,6 +19,10 @@ class Console(V3Login):
     login: str = from_connection("login", "the e-mail address of the console user")
     console_token: str = from_connection("password", "the Console API token", secret=True)
 
+    def account(self) -> str:
+        """Return the e-mail address."""
+        return self.login
+
     def user(self) -> dict[str, str]:
         """Return e-mail and token."""
         return {"username": self.login, "consoleApiToken": self.console_token}

@@ -48,6 +48,10 @@ class OAuthClient(Credentials):
         """Return the access token."""
         return {"Authorization": Secret(f"Bearer {token}")}
 
+    def account(self) -> str:
+        """Return the client id."""
+        return self.client_id
+
     def limit_key(self) -> str:
         """Return the client id."""
         return self.client_id

@@ -28,6 +28,14 @@ class Partner(KeyedCredentials):
     app_key: str = from_connection("app_api_key", "the partner's application key", secret=True, header=True)
     partner_user_id: str = from_connection("partner_user_id", "the id (006...) of the user to sign in as")
 
+    def account(self) -> str:
+        """Return the partner's user name."""
+        return self.login
+
+    def mfa_user(self) -> str:
+        """Return the id of the user to sign in as."""
+        return self.partner_user_id
+
     def sign_in(self, requester: Requester, remembered: RememberedDevice | None) -> BillSession:
         """Sign in as the partner, then as a user of the organization."""
         partner = {"appKey": self.app_key, "username": self.login, "password": self.password}

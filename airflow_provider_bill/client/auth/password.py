@@ -19,6 +19,10 @@ class V3Password(V3Login):
     login: str = from_connection("login", "the BILL user name (an e-mail address)")
     password: str = from_connection("password", "that user's password", secret=True)
 
+    def account(self) -> str:
+        """Return the user name."""
+        return self.login
+
     def user(self) -> dict[str, str]:
         """Return user name and password."""
         return {"username": self.login, "password": self.password}
@@ -31,6 +35,10 @@ class V2Password(V2Login):
     kind = "v2"
     login: str = from_connection("login", "the BILL user name (an e-mail address)")
     password: str = from_connection("password", "that user's password", secret=True)
+
+    def account(self) -> str:
+        """Return the user name."""
+        return self.login
 
     def user(self) -> dict[str, str]:
         """Return user name and password."""

@@ -26,6 +26,10 @@ class SyncToken(V2Login):
     token_name: str = from_connection("login", "the name of the AP & AR sync token")
     token_value: str = from_connection("password", "the value of the AP & AR sync token", secret=True)
 
+    def account(self) -> str:
+        """Return the name of the token."""
+        return self.token_name
+
     def user(self) -> dict[str, str]:
         """Return name and value of the token."""
         return {"userName": self.token_name, "password": self.token_value}
