@@ -73,10 +73,31 @@ class HookMfa:
         return self._shared.mfa.challenge(self._shared.manager.acquire(), anew=anew)
 
     @airflow_errors()
+    def challenge_if_needed(
+        self, renew_within: timedelta = timedelta(0), *, instead_of: Challenge | None = None
+    ) -> Challenge | None:
+        """Have a code sent as :meth:`challenge` does, unless no person is needed any more.
+
+        Trust is looked at when it is this caller's turn: texts are sent and codes entered one after the other.
+
+        .. seealso:: https://developer.bill.com/reference/generatechallenge
+
+        :param renew_within: as in :meth:`is_trusted`
+        :param instead_of: the challenge whose code serves no more; another is sent unless that was done meanwhile
+        :return: None if no person is needed
+        :raises BillMfaError: no phone is registered
+        :raises BillConfigurationError: sessions of this kind of sign-in cannot pass MFA; nothing was sent
+        """
+        self.check()
+        return self._shared.mfa.challenge_if(
+            lambda: not self.is_trusted(renew_within), self._shared.manager.acquire(), instead_of=instead_of
+        )
+
+    @airflow_errors()
     def pending(self, *, also_over: bool = False) -> Challenge | None:
         """Return the challenge whose code can still be entered in the shared session, or None.
 
-        :param also_over: also one whose time is over
+        :param also_over: also one whose time is over, or whose code was entered
         """
         return self._shared.mfa.pending(self._shared.manager.acquire(), also_over=also_over)
 
@@ -84,13 +105,15 @@ class HookMfa:
     def validate(self, challenge: Challenge, code: str, *, device: str = "", remember: bool = True) -> None:
         """Enter the code; the shared session is trusted afterwards, and for 30 days all later ones.
 
+        If another has entered the code meanwhile, nothing is sent.
+
         .. seealso:: https://developer.bill.com/reference/validatechallenge
 
         :param challenge: what :meth:`challenge` returned
         :param code: six digits; spaces and dashes are ignored
         :param device: label of this installation at BILL, up to 100 characters; default: ``airflow-<connection>``
         :param remember: whether the device is trusted for 30 days, or only this session
-        :raises BillMfaError: the code is wrong or too old, or the challenge is of another session
+        :raises BillMfaError: the code is wrong or too old, or the challenge is of another session, or not the newest
         """
         mask_secret(code)
         self.check()

@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import (
     mask_secret,
 )
 
+from airflow_provider_bill.client.device_label import check_device
 from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
 from airflow_provider_bill.hooks.errors import airflow_errors, operator_errors
 from airflow_provider_bill.operators.base import BillOperator, shared_hook
@@ -63,7 +64,8 @@ class BillMfaChallengeOperator(BillOperator):
         if hook.mfa.is_trusted(self.renew_within):
             log.info("The BILL session is trusted; no code is needed.")
             return None
-        return hook.mfa.challenge().as_dict()
+        challenge = hook.mfa.challenge_if_needed(self.renew_within)
+        return None if challenge is None else challenge.as_dict()
 
 
 class BillMfaValidateOperator(BaseSensorOperator):
@@ -101,6 +103,8 @@ class BillMfaValidateOperator(BaseSensorOperator):
         timeout: float = RESPONSE_TIMEOUT.total_seconds(),
         **kwargs: Any,
     ) -> None:
+        if device:
+            check_device(device)  # Not only when the code has come.
         super().__init__(mode=mode, poke_interval=poke_interval, timeout=timeout, **kwargs)
         self.challenge = challenge
         self.code_source = code_source

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.providers.common.compat.sdk import Param, mask_secret
 from airflow.providers.standard.operators.hitl import HITLOperator
 
-from airflow_provider_bill.exceptions import BillError, BillMfaError
-from airflow_provider_bill.hooks.errors import airflow_errors, operator_errors
+from airflow_provider_bill.client.device_label import check_device
+from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillMfaError
+from airflow_provider_bill.hooks.errors import operator_errors
 from airflow_provider_bill.operators.base import shared_hook
 from airflow_provider_bill.operators.mfa_form import ENTER, FIELD, NEW_TEXT, RESPONSE_TIMEOUT
 
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_bill.hooks.bill import BillHook
+    from airflow_provider_bill.sessions.mfa import Challenge
+
+try:
+    from airflow.sdk.exceptions import TaskAwaitingInput as _TaskAwaitingInput
+except ImportError:  # before Airflow 3.3, where a task waits with a trigger
+
+    class _TaskAwaitingInput(BaseException):  # type: ignore[no-redef]
+        """Never raised."""
+
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +77,8 @@ class BillMfaOperator(HITLOperator):
         response_timeout: timedelta | None = RESPONSE_TIMEOUT,
         **kwargs: Any,
     ) -> None:
+        if device:
+            check_device(device)  # Not only when the code has come.
         # Airflow hands a DAG's params to its operators; here they are the fields of the form.
         # Not required: who got no text has nothing to enter, and both buttons must work.
         field = Param("", type=["null", "string"], format="password", title="Six digits from the text message")
@@ -101,12 +113,22 @@ class BillMfaOperator(HITLOperator):
         if hook.mfa.is_trusted(self.renew_within):
             log.info("The BILL session is trusted; no code is needed.")
             return self._result(hook, None)
-        hook.mfa.challenge()
-        return self._ask(context)
+        if _is_dag_test():
+            raise BillConfigurationError(
+                "nobody can answer the form of BillMfaOperator in `airflow dags test`, so no text was sent",
+                advice="trigger the DAG in a running Airflow, or pass MFA there first: the session is shared",
+            )
+        return self._asked(hook, context, hook.mfa.challenge_if_needed(self.renew_within))
 
-    @airflow_errors()
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Enter what the person has entered; ask again if it was wrong."""
+    @operator_errors()
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], challenge: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Enter what the person has entered; ask again if it was wrong.
+
+        :param event: what the person has entered, or that nobody has
+        :param challenge: the one whose code the form has asked for
+        """
         if event.get("error_type") == "timeout":
             raise BillMfaError(
                 f"nobody entered the MFA code within {self.response_timeout}",
@@ -118,7 +140,7 @@ class BillMfaOperator(HITLOperator):
         if code:
             mask_secret(code)
         try:
-            result = self._take_answer(context, code, event)
+            result = self._take_answer(context, code, event, challenge)
         except BillError:
             self._erase_answer(context)
             raise
@@ -129,48 +151,78 @@ class BillMfaOperator(HITLOperator):
         """Wait with a trigger that does not log the code (Airflow before 3.3)."""
         from airflow_provider_bill.triggers.mfa import BillMfaTrigger
 
-        super().defer(trigger=BillMfaTrigger(**trigger.serialize()[1]), **kwargs)
+        super().defer(trigger=BillMfaTrigger(**trigger.serialize()[1]), **{**kwargs, "kwargs": self._resume_with})
 
-    def _take_answer(self, context: Context, code: str, event: dict[str, Any]) -> dict[str, Any]:
+    def _take_answer(
+        self, context: Context, code: str, event: dict[str, Any], challenge: dict[str, Any] | None
+    ) -> dict[str, Any]:
+        from airflow_provider_bill.sessions.mfa import Challenge
+
         hook = shared_hook(self.bill_conn_id, self.organization_id)
         if hook.mfa.is_trusted(self.renew_within):  # Another DAG's task was quicker.
             return self._result(hook, None)
+        # None: of a form that an older version of this provider has made.
+        asked_for = None if challenge is None else Challenge.from_dict(challenge)
         if NEW_TEXT in (event.get("chosen_options") or ()):
-            return self._ask_with_new_text(hook, context, "a new text was asked for")
-        return self._enter(hook, context, code, event)
+            return self._ask_with_new_text(hook, context, asked_for, "a new text was asked for")
+        return self._enter(hook, context, asked_for, code, event)
 
-    def _enter(self, hook: BillHook, context: Context, code: str, event: dict[str, Any]) -> dict[str, Any]:
+    def _enter(
+        self, hook: BillHook, context: Context, asked_for: Challenge | None, code: str, event: dict[str, Any]
+    ) -> dict[str, Any]:
         from airflow_provider_bill.sessions.mfa import OVER, WRONG_CODE
 
-        challenge = hook.mfa.pending()
-        if challenge is None:
-            return self._ask_with_new_text(hook, context, "the code is too old")
+        newest = hook.mfa.pending()
+        if newest is None:
+            return self._ask_with_new_text(hook, context, asked_for, "the code is too old")
+        if asked_for is not None and asked_for.challenge_id != newest.challenge_id:
+            log.warning(
+                "A newer text was sent at %s, after this form was made: what was entered was not sent to BILL. Enter "
+                "the code from the newest text.",
+                newest.sent_at,
+            )
+            return self._ask(context, newest)
         try:
-            hook.mfa.validate(challenge, code, device=self.device, remember=self.remember)
+            hook.mfa.validate(newest, code, device=self.device, remember=self.remember)
         except BillMfaError as error:
             if error.code in OVER:
-                return self._ask_with_new_text(hook, context, str(error))
-            if error.code in (None, WRONG_CODE):
-                log.warning("%s", error)
-                return self._ask(context)
-            raise
+                return self._ask_with_new_text(hook, context, newest, str(error))
+            if error.code not in (None, WRONG_CODE):
+                raise
+            log.warning("%s", error)
+            return self._ask(context, hook.mfa.pending() or newest)
         return self._result(hook, event.get("responded_by_user"))
 
-    def _ask_with_new_text(self, hook: BillHook, context: Context, why: str) -> dict[str, Any]:
-        challenge = hook.mfa.pending(also_over=True)
-        texts = 1 if challenge is None else challenge.texts
-        if texts >= self.max_texts:
-            raise BillMfaError(
-                f"{texts} texts were sent and no code was entered in time ({why})",
-                advice="clear the task while somebody has the phone at hand",
-            )
-        log.warning("%s; sending a new text.", why)
-        hook.mfa.challenge(anew=True)
-        return self._ask(context)
+    def _ask_with_new_text(
+        self, hook: BillHook, context: Context, asked_for: Challenge | None, why: str
+    ) -> dict[str, Any]:
+        newest, last = hook.mfa.pending(), hook.mfa.pending(also_over=True)
+        if last is not None and last.texts >= self.max_texts:
+            if newest is None:
+                raise BillMfaError(
+                    f"{last.texts} texts were sent and no code was entered in time ({why})",
+                    advice="clear the task while somebody has the phone at hand",
+                )
+            log.warning("%s; %s texts were sent already, enter the code from the newest.", why, last.texts)
+            return self._ask(context, newest)
+        log.warning("%s; sending a new text, unless another task has just done so.", why)
+        challenge = hook.mfa.challenge_if_needed(self.renew_within, instead_of=asked_for or last)
+        return self._asked(hook, context, challenge)
 
-    def _ask(self, context: Context) -> dict[str, Any]:
-        # Parks the task by raising; this is HITLOperator's own asking.
-        super().execute(context)
+    def _asked(self, hook: BillHook, context: Context, challenge: Challenge | None) -> dict[str, Any]:
+        if challenge is None:
+            log.info("The BILL session has become trusted meanwhile; no code is needed.")
+            return self._result(hook, None)
+        return self._ask(context, challenge)
+
+    def _ask(self, context: Context, challenge: Challenge) -> dict[str, Any]:
+        self._resume_with = {"challenge": challenge.as_dict()}
+        try:
+            # Parks the task by raising; this is HITLOperator's own asking.
+            super().execute(context)
+        except _TaskAwaitingInput as parked:
+            parked.kwargs = self._resume_with
+            raise
         raise AssertionError("HITLOperator.execute does not return")
 
     def _erase_answer(self, context: Context) -> None:
@@ -192,3 +244,10 @@ class BillMfaOperator(HITLOperator):
 
     def _result(self, hook: BillHook, user: Any) -> dict[str, Any]:
         return {"trusted": True, "trusted_days": hook.mfa.days_left(), "entered_by": user}
+
+
+def _is_dag_test() -> bool:
+    from airflow.sdk.execution_time import task_runner
+
+    # `dag.test()` runs a task and its supervisor in one process.
+    return type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__ == "InProcessSupervisorComms"
