@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import mask_secret
 from airflow_provider_bill.hooks.errors import airflow_errors
 
 if TYPE_CHECKING:
-    from airflow_provider_bill.sessions.mfa import Challenge
+    from airflow_provider_bill.sessions.mfa import Challenge, Outcome
     from airflow_provider_bill.sessions.shared import SharedSession
 
 
@@ -58,6 +58,31 @@ class HookMfa:
             return True
         # A session can be trusted though no device is remembered that would make the next one so.
         return days > renew_within / timedelta(days=1) if renew_within else self._shared.manager.acquire().trusted
+
+    @airflow_errors()
+    def looks_trusted(self, renew_within: timedelta = timedelta(0)) -> bool:
+        """Return whether the stored records say that no person is needed; asks BILL nothing.
+
+        :param renew_within: as in :meth:`is_trusted`
+        :raises BillStoreError: the records cannot be read
+        """
+        manager = self._shared.manager
+        days = manager.devices.days_left()
+        if days is not None and days > renew_within / timedelta(days=1):
+            return True
+        session = manager.peek()
+        return not renew_within and session is not None and session.trusted and manager.is_live(session)
+
+    @airflow_errors()
+    def outcome(self, challenge: Challenge) -> Outcome:
+        """Return what has become of a challenge: ``open``, ``answered`` or ``replaced``; asks BILL nothing.
+
+        ``answered`` means that somebody has passed MFA since, and ``replaced`` that a newer text was sent.
+
+        :param challenge: what :meth:`challenge` returned
+        :raises BillStoreError: the records cannot be read
+        """
+        return self._shared.mfa.outcome(challenge)
 
     @airflow_errors()
     def challenge(self, *, anew: bool = False) -> Challenge:

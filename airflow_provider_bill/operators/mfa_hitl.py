@@ -6,14 +6,17 @@ use it should not pay for it.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import Param, mask_secret
 from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.providers.standard.triggers.hitl import HITLTrigger
+from airflow.sdk.timezone import utcnow
 
 from airflow_provider_bill.client.device_label import check_device
 from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillMfaError
@@ -37,13 +40,19 @@ except ImportError:  # before Airflow 3.3, where a task waits with a trigger
 
 log = logging.getLogger(__name__)
 
+#: How Airflow names a deferral that it has ended itself.
+_FAIL = "__fail__"
+#: How much later than the trigger the scheduler looks at the time limit.
+_GRACE = timedelta(minutes=1)
+
 
 class BillMfaOperator(HITLOperator):
     """Make the shared BILL session trusted; a person enters the code in Airflow's "Required actions".
 
     Succeeds at once, without a text, if the session is trusted or a remembered device can make it so. Else a code
-    goes to the phone, and the task waits without a worker slot for a person to enter it. The session is trusted
-    afterwards, and for 30 days all later ones. Returns who entered the code, and for how many days trust will last.
+    goes to the phone, and the task waits without a worker slot until a person has entered it, here or in another task.
+    The session is trusted afterwards, and for 30 days all later ones. Returns who entered the code, and for how many
+    days trust will last.
 
     The code reaches no XCom, no log, no rendered field and no audit log, and is removed from the answered form.
 
@@ -122,13 +131,68 @@ class BillMfaOperator(HITLOperator):
 
     @operator_errors()
     def execute_complete(
-        self, context: Context, event: dict[str, Any], challenge: dict[str, Any] | None = None
+        self,
+        context: Context,
+        event: dict[str, Any],
+        challenge: dict[str, Any] | None = None,
+        until: str | None = None,
     ) -> dict[str, Any]:
         """Enter what the person has entered; ask again if it was wrong.
 
-        :param event: what the person has entered, or that nobody has
+        :param event: what the person has entered, or that nobody has, or that another has passed MFA
         :param challenge: the one whose code the form has asked for
+        :param until: when the form runs out
         """
+        code = str((event.get("params_input") or {}).get(FIELD) or "")
+        if code:
+            mask_secret(code)
+        try:
+            result = self._go_on(context, code, event, challenge, until)
+        except BillError:
+            self._erase_answer(context)
+            raise
+        self._erase_answer(context)
+        return result
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Take a time limit that Airflow's scheduler has seen, as it does where no triggerer runs, like any other."""
+        if next_method == _FAIL and "timeout" in str((next_kwargs or {}).get("error")).lower():
+            next_method, next_kwargs = "execute_complete", {"event": {"error_type": "timeout"}}
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    def defer(self, *, trigger: Any, **kwargs: Any) -> NoReturn:
+        """Wait with a trigger that does not log the code, and sees when another has passed MFA."""
+        from airflow_provider_bill.triggers.mfa import BillMfaTrigger
+
+        arguments = trigger.serialize()[1]
+        deadline = arguments["timeout_datetime"]
+        super().defer(
+            trigger=BillMfaTrigger(
+                **arguments,
+                bill_conn_id=self.bill_conn_id,
+                organization_id=self.organization_id,
+                renew_within=self.renew_within.total_seconds(),
+            ),
+            method_name=kwargs["method_name"],
+            kwargs={**self._resume_with, "until": deadline and deadline.isoformat()},
+            # The trigger sees the limit by itself; this is for where no triggerer runs.
+            timeout=deadline and deadline - utcnow() + _GRACE,
+        )
+
+    def _go_on(
+        self,
+        context: Context,
+        code: str,
+        event: dict[str, Any],
+        challenge: dict[str, Any] | None,
+        until: str | None,
+    ) -> dict[str, Any]:
+        from airflow_provider_bill.sessions.mfa import Challenge
+
+        hook = shared_hook(self.bill_conn_id, self.organization_id)
+        if hook.mfa.is_trusted(self.renew_within):
+            log.info("Another has passed MFA meanwhile; no code is needed any more.")
+            return self._result(hook, None)
         if event.get("error_type") == "timeout":
             raise BillMfaError(
                 f"nobody entered the MFA code within {self.response_timeout}",
@@ -136,33 +200,10 @@ class BillMfaOperator(HITLOperator):
             )
         if "error" in event:
             raise BillMfaError("asking for the MFA code failed in Airflow", advice="clear the task")
-        code = str((event.get("params_input") or {}).get(FIELD) or "")
-        if code:
-            mask_secret(code)
-        try:
-            result = self._take_answer(context, code, event, challenge)
-        except BillError:
-            self._erase_answer(context)
-            raise
-        self._erase_answer(context)
-        return result
-
-    def defer(self, *, trigger: Any, **kwargs: Any) -> NoReturn:
-        """Wait with a trigger that does not log the code (Airflow before 3.3)."""
-        from airflow_provider_bill.triggers.mfa import BillMfaTrigger
-
-        super().defer(trigger=BillMfaTrigger(**trigger.serialize()[1]), **{**kwargs, "kwargs": self._resume_with})
-
-    def _take_answer(
-        self, context: Context, code: str, event: dict[str, Any], challenge: dict[str, Any] | None
-    ) -> dict[str, Any]:
-        from airflow_provider_bill.sessions.mfa import Challenge
-
-        hook = shared_hook(self.bill_conn_id, self.organization_id)
-        if hook.mfa.is_trusted(self.renew_within):  # Another DAG's task was quicker.
-            return self._result(hook, None)
         # None: of a form that an older version of this provider has made.
         asked_for = None if challenge is None else Challenge.from_dict(challenge)
+        if "trusted" in event:  # It looked so, and BILL did not honour it.
+            self._wait(context, asked_for, until)
         if NEW_TEXT in (event.get("chosen_options") or ()):
             return self._ask_with_new_text(hook, context, asked_for, "a new text was asked for")
         return self._enter(hook, context, asked_for, code, event)
@@ -199,6 +240,8 @@ class BillMfaOperator(HITLOperator):
         newest, last = hook.mfa.pending(), hook.mfa.pending(also_over=True)
         if last is not None and last.texts >= self.max_texts:
             if newest is None:
+                if hook.mfa.is_trusted(self.renew_within):
+                    return self._result(hook, None)
                 raise BillMfaError(
                     f"{last.texts} texts were sent and no code was entered in time ({why})",
                     advice="clear the task while somebody has the phone at hand",
@@ -216,14 +259,30 @@ class BillMfaOperator(HITLOperator):
         return self._ask(context, challenge)
 
     def _ask(self, context: Context, challenge: Challenge) -> dict[str, Any]:
-        self._resume_with = {"challenge": challenge.as_dict()}
-        try:
-            # Parks the task by raising; this is HITLOperator's own asking.
+        self._resume_with: dict[str, Any] = {"challenge": challenge.as_dict()}
+        with contextlib.suppress(_TaskAwaitingInput):
+            # HITLOperator's own asking; before Airflow 3.3 it waits with a trigger, through `defer`.
             super().execute(context)
-        except _TaskAwaitingInput as parked:
-            parked.kwargs = self._resume_with
-            raise
-        raise AssertionError("HITLOperator.execute does not return")
+        # Since 3.3 it parks the task where nothing but an answer or the time limit can wake it.
+        self._wait(context, challenge, None)
+
+    def _wait(self, context: Context, challenge: Challenge | None, until: str | None) -> NoReturn:
+        """Wait for an answer to the form that is there.
+
+        :param until: when it runs out; None for a new form
+        """
+        self._resume_with = {"challenge": None if challenge is None else challenge.as_dict()}
+        deadline = datetime.fromisoformat(until) if until else None
+        if deadline is None and self.response_timeout is not None:
+            deadline = utcnow() + self.response_timeout
+        trigger = HITLTrigger(
+            ti_id=context["task_instance"].id,
+            options=self.options,
+            params=self.serialized_params,
+            multiple=self.multiple,
+            timeout_datetime=deadline,
+        )
+        self.defer(trigger=trigger, method_name="execute_complete")
 
     def _erase_answer(self, context: Context) -> None:
         from airflow.sdk.execution_time.hitl import upsert_hitl_detail

@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import pendulum
 from pendulum import DateTime
@@ -22,6 +22,9 @@ from airflow_provider_bill.sessions.stores import Store
 from airflow_provider_bill.sessions.times import from_text
 
 log = logging.getLogger(__name__)
+
+#: What has become of a challenge: its code can be entered, or somebody has passed MFA since, or a newer text was sent.
+Outcome = Literal["open", "answered", "replaced"]
 
 #: How long a code can be entered: undocumented; clients saw it end after a few minutes.
 CODE_LIFE = pendulum.duration(minutes=5)
@@ -45,6 +48,7 @@ class Challenge:
     :param texts: how many texts were sent one after the other, this one included
     :param over: whether BILL has said that its code can no longer be entered
     :param answered: whether its code was entered and taken
+    :param renewal: whether the session was trusted already, so that only a new device is an answer
     """
 
     challenge_id: str
@@ -54,6 +58,7 @@ class Challenge:
     texts: int = 1
     over: bool = False
     answered: bool = False
+    renewal: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON, as XCom wants it."""
@@ -65,7 +70,7 @@ class Challenge:
 
         :raises BillMfaError: it is not such a dict
         """
-        kinds = {"wrong": int, "texts": int, "over": bool, "answered": bool}
+        kinds = {"wrong": int, "texts": int, "over": bool, "answered": bool, "renewal": bool}
         try:
             challenge = cls(**value)  # type: ignore[arg-type]  # checked by the except and below
             from_text(challenge.sent_at)
@@ -165,6 +170,25 @@ class Mfa:
         over = challenge.over or challenge.answered or challenge.ends_at <= self._manager.clock()
         return None if over else challenge
 
+    def outcome(self, challenge: Challenge) -> Outcome:
+        """Return what has become of a challenge, as far as it is noted; sends nothing.
+
+        :raises BillStoreError: the store cannot be read
+        """
+        stored, sent_at = self._manager.peek(), from_text(challenge.sent_at)
+        device = self._manager.devices.record()
+        if device is not None and device.refused_at is None and device.issued_at and device.issued_at >= sent_at:
+            return "answered"
+        if stored is None:
+            return "open"
+        noted = self._open(stored)
+        trusted = stored.trusted and self._manager.is_live(stored)
+        entered = noted is not None and noted.answered and from_text(noted.sent_at) >= sent_at
+        if trusted and (entered or not challenge.renewal):
+            return "answered"
+        newer = noted is not None and noted.challenge_id != challenge.challenge_id
+        return "replaced" if newer and self.pending(stored) is not None else "open"
+
     def _ask(
         self, session: BillSession, old: Challenge | None, needed: Callable[[], bool] = lambda: True
     ) -> Challenge | None:
@@ -180,6 +204,7 @@ class Mfa:
                 self._fingerprint(session),
                 self._manager.clock().isoformat(),
                 texts=before.texts + 1 if before else 1,
+                renewal=session.trusted,
             )
             self._note(challenge)
         log.info("BILL sends a code by text to the phone of the connection's user.")
