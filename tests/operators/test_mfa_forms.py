@@ -402,3 +402,18 @@ def test_a_label_that_bill_cannot_take_is_refused_before_a_text_is_sent(
     with new_dag(), pytest.raises(BillConfigurationError, match="blank or longer than 100"):
         BillMfaValidateOperator(task_id="validate", challenge={}, code_source="code", device=label)
     assert counts() == (0, 0, 0)
+
+
+@pytest.mark.parametrize("mode", ["off", "bypass"])
+@pytest.mark.parametrize("phone", [True, False])
+def test_a_v2_connection_without_mfa_asks_nobody_day_after_day(
+    mode: str, phone: bool, connect: Connect, form: NewForm, bill: LocalBill, clock: ManualClock, counts: Counts
+) -> None:
+    user = bill.user("has an MFA phone" if phone else "no MFA phone")
+    connect("v2", login=user["username"], password=user["password"])
+    bill.settings(mfa_mode=mode)
+    for _ in range(3):
+        one = form().open()
+        assert (one.state, one.result["trusted_days"]) == ("success", None)
+        clock.advance(days=1)
+    assert counts() == (3, 0, 0)
