@@ -29,7 +29,7 @@ class Settings(BaseModel):
     remember_days: float = Field(default=30, gt=0, description="Life of a remembered device.")
     device_holds_for: Literal["organization", "user"] = Field(
         default="organization",
-        description="Whether a remembered device is honoured only where it was given, or for all its user's organizations.",
+        description="Where a remembered device is honoured: where it was given, or in all of its user's organizations.",
     )
     remember_field: Literal["rememberMeId", "mfaId", "both"] = "rememberMeId"
     bad_remember_me: Literal["untrusted", "refuse"] = Field(
