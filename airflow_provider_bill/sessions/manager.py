@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import logging
 import threading
@@ -64,7 +65,8 @@ class SessionManager:
         self._guard = guard
         self._key = session_key(identity)
         self._trust_key = trust_key(identity)
-        self._unsaved_trust = False
+        #: The session whose trust could not be stored.
+        self._unsaved_trust = ""
         self._signed_in_by = dict(signed_in_by or {})
         self._on_secret = on_secret
         self._seal = Seal("session", identity, client.credentials.sealing_secrets(), exposed=store.exposed)
@@ -166,17 +168,18 @@ class SessionManager:
                     self._written_at = stored.last_used_at
                     return
                 # Trust is taken from the record: another task may have passed MFA meanwhile.
-                trusted = stored.trusted or self._unsaved_trust
+                trusted = stored.trusted or self._unsaved_trust == _fingerprint(mine)
                 self.save(replace(mine, trusted=trusted))
                 # And also between my reading and my writing: see save_trust.
-                if not trusted and self.store.read(self._trust_key) == _fingerprint(mine):
+                if trusted or not self.client.credentials.has_mfa:
+                    return
+                if self.store.read(self._trust_key) == _fingerprint(mine):
                     self.save(replace(mine, trusted=True))
             except BillStoreError as error:
                 log.warning("The session's last use could not be noted: %s", error)
 
     def adopt(self, session: BillSession) -> BillSession:
         """Use a stored session from now on, and return it."""
-        self._unsaved_trust = self._unsaved_trust and session.trusted
         self._session, self._written_at = session, session.last_used_at
         return session
 
@@ -199,15 +202,16 @@ class SessionManager:
         """
         session = replace(session, trusted=trusted)
         with self.lock:
-            try:
+            self._unsaved_trust = ""
+            with contextlib.suppress(BillStoreError):
                 if trusted:
                     self.store.write(self._trust_key, _fingerprint(session))
                 else:
                     self.store.delete(self._trust_key)
-                self._unsaved_trust = False
+            try:
                 return self.save(session)
             except BillStoreError as error:
-                self._unsaved_trust = trusted
+                self._unsaved_trust = _fingerprint(session) if trusted else ""
                 log.warning("Whether the session is trusted could not be noted for other tasks: %s", error)
                 return self.adopt(session)
 

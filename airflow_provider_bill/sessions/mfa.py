@@ -204,6 +204,7 @@ class Mfa:
                 return found
             if not needed():
                 return None
+            session = self._manager.acquire()  # looking at trust can renew it
             before = self._open(session) if old else None
             challenge = Challenge(
                 self._manager.client.mfa.challenge(session),

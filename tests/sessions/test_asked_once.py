@@ -298,7 +298,7 @@ def test_trust_that_cannot_be_stored_is_used_in_this_task_all_the_same(
 ) -> None:
     shared = make_shared()
     shared.manager.acquire()
-    store.failing["bill_session_token__"] = 1
+    store.failing["bill_session_token__"] = 2
     pass_mfa(shared)
     assert "could not be noted for other tasks" in caplog.text
     assert shared.manager.acquire().trusted
@@ -308,6 +308,21 @@ def test_trust_that_cannot_be_stored_is_used_in_this_task_all_the_same(
     pay(make_shared())
     stats = bill.stats()
     assert (stats["sms_sent"], stats["payments"], stats["by_path"].get(STEP_UP, 0)) == (1, 1, 0)
+
+
+def test_trust_that_could_not_be_stored_is_not_that_of_the_next_session(
+    make_shared: MakeShared, pass_mfa: PassMfa, vendors: Vendors, store: HookedStore, clock: ManualClock
+) -> None:
+    shared = make_shared()
+    shared.manager.acquire()
+    store.failing["bill_session_token__"] = 2
+    pass_mfa(shared, remember=False)
+    clock.advance(minutes=36)
+    vendors(shared)
+    clock.advance(minutes=2)
+    vendors(shared)
+    assert not shared.manager.acquire().trusted
+    assert not present(make_shared().manager.peek()).trusted
 
 
 # -- what a clock says, and who writes when ------------------------------------------------------------------
