@@ -220,7 +220,7 @@ def unanswered(purpose: Purpose) -> type[BillError]:
 ADVICE: dict[type[BillError], str] = {
     BillApiError: _CALL,
     BillOutcomeUnknownError: "look in BILL whether it was done before sending it again",
-    BillRateLimitError: CODES["BDC_1144"].advice,
+    BillRateLimitError: "wait for some minutes",
     BillSessionExpiredError: CODES["BDC_1109"].advice,
     BillSignInRefusedError: _CREDENTIALS,
     BillUnavailableError: "try again later",
