@@ -15,7 +15,18 @@ def _without_mfa(bill: LocalBill) -> None:
     bill.settings(mfa_mode="off")
 
 
-@pytest.mark.parametrize(("dag_id", "tries"), [("pay_external_python", 3), ("pay_virtualenv", 1)])
+@pytest.mark.parametrize(
+    ("dag_id", "tries"),
+    [
+        ("pay_external_python", 3),
+        pytest.param(
+            "pay_external_python_clean",
+            3,
+            marks=pytest.mark.xfail(strict=True, reason="without its environment it is not known to be a task's"),
+        ),
+        ("pay_virtualenv", 1),
+    ],
+)
 def test_a_write_from_another_python_is_refused_in_each_try_before_it_is_sent(
     dag_id: str, tries: int, airflow: AirflowHarness, bill: LocalBill
 ) -> None:

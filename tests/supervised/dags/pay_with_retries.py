@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import timedelta
 from typing import Any
@@ -47,3 +48,13 @@ with DAG(dag_id="pay_task", schedule=None, start_date=START):
 for dag_id, unprotected in (("pay_external_python", False), ("pay_external_python_unprotected", True)):
     with DAG(dag_id=dag_id, schedule=None, start_date=START):
         task.external_python(task_id="pay", python=sys.executable, **RETRIES)(pay_elsewhere)(PAYMENT, unprotected)
+
+with DAG(dag_id="pay_external_python_clean", schedule=None, start_date=START):
+    # Without the variables by which Airflow names its task; with those that lead to this package and Airflow's home.
+    task.external_python(
+        task_id="pay",
+        python=sys.executable,
+        inherit_env=False,
+        env_vars={"PYTHONPATH": os.environ.get("PYTHONPATH", ""), "AIRFLOW_HOME": os.environ["AIRFLOW_HOME"]},
+        **RETRIES,
+    )(pay_elsewhere)(PAYMENT, unprotected_writes=False)
