@@ -143,8 +143,7 @@ def _refuse_while_parsing() -> None:
 def _writes(this_task: XComLocation | None, clock: Clock, *, unprotected: bool) -> Writes | None:
     """Return what sends the writes of this task; None where no task is running."""
     if this_task is None:
-        # Airflow names its task to every process that the task starts.
-        return RefusedWrites() if "AIRFLOW_CTX_DAG_ID" in os.environ and not unprotected else None
+        return RefusedWrites() if _belongs_to_a_task() and not unprotected else None
     context = get_current_context()
     accessor = context.get("task_state_store")
     where = (this_task.dag_id, this_task.run_id, this_task.task_id, this_task.map_index)
@@ -154,6 +153,14 @@ def _writes(this_task: XComLocation | None, clock: Clock, *, unprotected: bool) 
         # Before Airflow 3.3, or where the state store forgets a task that has succeeded.
         return DurableWrites(variables, writes_prefix(*where), settlements=variables, task_try=task_try, clock=clock)
     return DurableWrites(TaskStateStore(accessor), "bill_write", settlements=variables, task_try=task_try, clock=clock)
+
+
+def _belongs_to_a_task() -> bool:
+    """Return whether this process, in which no task is running, is one of a task: another Python, or a callback."""
+    # Airflow names its task to every process that the task starts with its environment; and what it starts without
+    # (`inherit_env=False`) is a script that says so to its children, and holds the arguments of the author's function.
+    named = "AIRFLOW_CTX_DAG_ID" in os.environ or os.environ.get("PYTHON_OPERATORS_VIRTUAL_ENV_MODE") == "1"
+    return named or isinstance(getattr(sys.modules.get("__main__"), "arg_dict", None), dict)
 
 
 def _task_try(context: Context) -> TaskTry:

@@ -55,8 +55,8 @@ def start_child() -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", CHILD], cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
-def test_processes_without_a_task_remember_a_refusal_together(connect: Connect, bill: LocalBill) -> None:
-    """As external Pythons of tasks, two at once, of two tries each."""
+def test_processes_that_reach_no_airflow_remember_a_refusal_together(connect: Connect, bill: LocalBill) -> None:
+    """As scripts of one user, two at once, of two tries each."""
     connect("v3", password=WRONG)
     for _ in range(2):
         children = [start_child(), start_child()]

@@ -1,4 +1,4 @@
-"""Writes in an external Python and in a virtualenv, from where nothing can be reached that outlives a try."""
+"""Writes and sign-ins in an external Python and in a virtualenv, where no task context is."""
 
 from __future__ import annotations
 
@@ -19,11 +19,7 @@ def _without_mfa(bill: LocalBill) -> None:
     ("dag_id", "tries"),
     [
         ("pay_external_python", 3),
-        pytest.param(
-            "pay_external_python_clean",
-            3,
-            marks=pytest.mark.xfail(strict=True, reason="without its environment it is not known to be a task's"),
-        ),
+        ("pay_external_python_clean", 3),
         ("pay_virtualenv", 1),
     ],
 )
@@ -50,3 +46,26 @@ def test_a_write_from_another_python_is_sent_where_the_author_says_so(airflow: A
     (payment,) = bill.payments()
     assert airflow.xcom("pay_external_python_unprotected", run_id, "pay") == payment["id"]
     assert bill.count_calls(PATH) == 1
+
+
+@pytest.mark.parametrize("dag_id", ["read_external_python", "read_external_python_clean"])
+def test_a_wrong_password_reaches_bill_once_from_the_tries_of_another_python(
+    dag_id: str, airflow: AirflowHarness, bill: LocalBill
+) -> None:
+    bill.fault("/connect/v3/login", code="BDC_1101", times=100)
+    run_id, state = airflow.run(dag_id)
+    assert state == "failed"
+    (task,) = airflow.task_instances(dag_id, run_id)
+    assert task["try_number"] == 3
+    assert bill.count_calls("/connect/v3/login") == 1
+    assert [key for key in airflow.variables() if key.startswith("bill_sign_in__")]
+    for number in (2, 3):
+        assert "are not sent again" in airflow.task_log(dag_id, run_id, "read", number)
+
+
+def test_another_python_uses_the_session_that_tasks_share(airflow: AirflowHarness, bill: LocalBill) -> None:
+    for dag_id in ("read_external_python", "read_external_python_clean"):
+        run_id, state = airflow.run(dag_id)
+        assert state == "success"
+        assert airflow.xcom(dag_id, run_id, "read") == 2
+    assert bill.stats()["sign_ins"] == 1
