@@ -158,6 +158,12 @@ class Transport:
             content = self._content(response)
         except requests.RequestException as error:
             failure = _failure(request, error)
+        except OSError:
+            # All that can go wrong on the way is an error of requests; this is a file that it looks for beforehand.
+            failure = BillConfigurationError(
+                f"{request.label} was not sent: the file of trusted certificates is missing",
+                advice="correct the environment variable REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE of the worker",
+            )
         if failure is not None:  # raised here, where no context can carry the request and its headers along
             log.debug("%s: %s after %.3f s", request.label, type(failure).__name__, time.perf_counter() - started)
             raise failure
@@ -204,6 +210,11 @@ class Transport:
 
 def _failure(request: BillRequest, error: requests.RequestException) -> BillError:
     """Return our error of one of requests'; nothing of the old one is kept, as it carries the request."""
+    if isinstance(error, ValueError):  # an address that requests cannot use, looked at before anything is sent
+        return BillConfigurationError(
+            f"{request.label} was not sent: requests cannot use an address on the way ({type(error).__name__})",
+            advice="check https_proxy and http_proxy in the environment of the worker, and the connection's host",
+        )
     causes = list(_causes(error))
     reason = next((word for kind, word in _REASONS if any(isinstance(c, kind) for c in causes)), "the connection broke")
     if any(_means_never_sent(cause) for cause in causes):

@@ -370,6 +370,21 @@ def test_a_tunnel_that_the_proxy_refuses_means_that_nothing_was_sent(
     assert [request.split(b" ")[0] for request in proxy.requests] == [b"CONNECT"]
 
 
+@pytest.mark.parametrize("proxy", ["http://", "socks5://127.0.0.1:9", "http://[::1", "http://user@:80"])
+def test_a_proxy_that_cannot_be_one_means_that_nothing_was_sent(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(BillConfigurationError, match="was not sent") as caught:
+        Transport().send(v3_request("POST", "/v3/payments", Purpose.WRITE), "http://bill.test/v3/payments")
+    assert "http_proxy" in caught.value.advice
+
+
+def test_a_missing_file_of_certificates_means_that_nothing_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file.pem")
+    with pytest.raises(BillConfigurationError, match="the file of trusted certificates is missing"):
+        Transport().send(v3_request("POST", "/v3/payments", Purpose.WRITE), "https://bill.test/v3/payments")
+
+
 def test_threads_share_a_client_without_mixing_answers(client_at: ClientAt, serve: Serve) -> None:
     server = serve(http_answer(200, '{"results":[{"id":1}]}'))
     client = client_at(server.url)
