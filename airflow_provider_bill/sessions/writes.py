@@ -396,7 +396,8 @@ def _unknown(intent: Mapping[str, Any], error: BillOutcomeUnknownError | None = 
     said = f"{str(error).partition(';')[0]}; " if error is not None else ""
     return BillOutcomeUnknownError(
         f"{said}{intent['call']} was sent at {intent['at']} and its outcome is unknown (write {intent['id']})",
-        advice="this task writes nothing more until it is settled: look in BILL whether it was carried out, then run "
+        advice="this task writes nothing more until it is settled: look in the logs of earlier tries for BILL's id and "
+        "in BILL whether it was carried out, then run "
         f"BillHook.settle_write({intent['id']!r}, carried_out=True or False), as the example DAG bill_settle_write "
         "does, and clear the task",
         code=error.code if error is not None else None,

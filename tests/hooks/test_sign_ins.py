@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -282,6 +283,37 @@ def test_each_team_of_airflow_has_keys_of_its_own(
         sign_in()
     assert run_dag(dag).state == "success"
     assert keys[1] == keys[0].replace("__v3", "__team_finance__v3")
+
+
+@pytest.mark.parametrize(("timeout", "seconds"), [((5.0, 60.0), 75.0), ((5.0, 600.0), 615.0), ((0.5, 9.5), 75.0)])
+def test_a_lease_outlives_the_longest_call_that_the_hook_may_make(
+    timeout: tuple[float, float],
+    seconds: float,
+    request: pytest.FixtureRequest,
+    run_dag: RunDag,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connect("v3")
+    leases: list[dict[str, Any]] = []
+    write = stores.VariableStore.write
+
+    def watched(self: stores.VariableStore, key: str, text: str) -> None:
+        if key.startswith("bill_sign_in_lease__"):
+            leases.append(json.loads(text))
+        write(self, key, text)
+
+    monkeypatch.setattr(stores.VariableStore, "write", watched)
+    with dag_of(request) as dag:
+
+        @task
+        def read() -> None:
+            BillHook(timeout=timeout).session()
+
+        read()
+    assert run_dag(dag).state == "success"
+    (lease,) = leases
+    assert lease["seconds"] == seconds
 
 
 class Away:

@@ -338,6 +338,7 @@ class RecordingLock:
 
     def __init__(self) -> None:
         self.keys: list[str] = []
+        self.prolonged: list[str] = []
         self._lock = ProcessLock()
 
     def acquire(self, key: str, peek: Callable[[], T | None]) -> AbstractContextManager[T | None]:
@@ -345,7 +346,7 @@ class RecordingLock:
         return self._lock.acquire(key, peek)
 
     def prolong(self, key: str) -> None:
-        self._lock.prolong(key)
+        self.prolonged.append(key)
 
 
 def test_two_sign_ins_of_a_login_are_in_flight_at_most(make_shared: MakeShared, organizations: list[str]) -> None:
@@ -363,3 +364,24 @@ def test_two_sign_ins_of_a_login_are_in_flight_at_most(make_shared: MakeShared, 
     assert places[0] != places[1]
     # Whatever the connection, one organization has one place.
     assert [locked_by(name, "v2") for name in organizations] == places
+
+
+@pytest.mark.parametrize(("kind", "calls"), [("v3", 1), ("v2", 1), ("partner", 2)])
+def test_a_lock_is_held_on_to_before_each_call_of_a_sign_in(kind: str, calls: int, make_shared: MakeShared) -> None:
+    lock = RecordingLock()
+    make_shared(kind, lock=lock).manager.acquire()
+    assert lock.prolonged == lock.keys * calls
+
+
+def test_who_has_lost_the_lock_sends_no_further_call_of_a_sign_in(make_shared: MakeShared, bill: LocalBill) -> None:
+    lock = RecordingLock()
+
+    def lose(key: str) -> None:
+        lock.prolonged.append(key)
+        if len(lock.prolonged) == 2:
+            raise BillUnavailableError("another task has begun to")
+
+    lock.prolong = lose  # type: ignore[method-assign]
+    with pytest.raises(BillUnavailableError):
+        make_shared("partner", lock=lock).manager.acquire()
+    assert bill.stats()["requests"] == 1
