@@ -200,9 +200,10 @@ def find_connection(
         is_missing = not _asks_airflow() or _answers()
         if pause is not None and not is_missing:
             sleep(pause)
+    more = "" if is_missing else ", and its API server or database does not answer either"
     raise BillStoreError(
-        f"connection {conn_id!r} could not be read: {failure}, and its API server or database does not answer either",
-        advice="see whether they run, then run the task again; if they do, define the connection",
+        f"connection {conn_id!r} could not be read: {failure}{more}",
+        advice="see whether API server and database run, then run the task again; if they do, define the connection",
     )
 
 

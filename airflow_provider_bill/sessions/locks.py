@@ -125,9 +125,7 @@ class HostLock:
                         raise
                     self._sleep(HOST_POLL_SECONDS)
         except Timeout:
-            log.warning(
-                "Another process of this host has been signing in to BILL for too long; not waiting for it any longer."
-            )
+            log.info("Other processes of this host have had the lock for %.0f s; going on without it.", self._seconds)
         except (OSError, NotImplementedError) as error:
             log.warning("No file lock is possible in %s (%s); going on without one.", tempfile.gettempdir(), error)
         try:

@@ -364,6 +364,20 @@ def test_a_connection_that_cannot_be_read_is_an_error_that_may_be_retried_and_na
     assert sum(away.slept) == 7.5
 
 
+def test_a_connection_that_airflow_fails_to_read_is_an_error_that_quotes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    away = Away(monkeypatch, waits=0)
+
+    def fail(conn_id: str) -> Any:
+        raise RuntimeError("extra: sbxDevKey")
+
+    with pytest.raises(BillStoreError, match="failed with RuntimeError;") as caught:
+        wiring.find_connection(fail, "bill_default", sleep=away.sleep)
+    assert "sbxDevKey" not in str(caught.value)
+    assert "does not answer" not in str(caught.value)
+
+
 def test_a_connection_that_does_not_exist_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     away = Away(monkeypatch, waits=0)
     asked: list[str] = []
