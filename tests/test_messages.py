@@ -98,7 +98,7 @@ def test_the_form_offers_every_kind_of_sign_in_and_no_other() -> None:
         keys.block_note_key(IDENTITY, "developer-key"),
         keys.sign_in_lease_key(IDENTITY, "ada@example.com", 0),
         keys.challenge_key(IDENTITY),
-        keys.challenge_lease_key(IDENTITY),
+        keys.mfa_turn_key("https://bill.example.com", "a@example.com"),
         keys.writes_prefix("dag", "run", "task", -1),
         keys.settlement_key("0123456789abcdef"),
     ],

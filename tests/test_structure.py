@@ -22,7 +22,7 @@ ASKS_AIRFLOW = f"{SESSIONS}.stores"
 #: What DAG files import, what that must not load, and what it may: rules about names and paths, which import nothing.
 FOR_DAG_FILES = [f"{PACKAGE}.{name}" for name in ("hooks.bill", "operators", "sensors", "triggers", "retry_policy")]
 HEAVY = ("requests", "cryptography", "tenacity", "filelock", CLIENT, SESSIONS)
-LIGHT = (f"{CLIENT}.paths", f"{SESSIONS}.identity", f"{SESSIONS}.keys")
+LIGHT = (f"{CLIENT}.paths", f"{CLIENT}.device_label", f"{SESSIONS}.identity", f"{SESSIONS}.keys")
 
 
 class Import(NamedTuple):

@@ -11,7 +11,8 @@ import re
 
 from airflow_provider_bill.client.answers import text_in
 from airflow_provider_bill.client.auth.base import Credentials
-from airflow_provider_bill.client.auth.device import RememberedDevice, check_device
+from airflow_provider_bill.client.auth.device import RememberedDevice
+from airflow_provider_bill.client.device_label import check_device
 from airflow_provider_bill.client.redaction import Redactor
 from airflow_provider_bill.client.request import Purpose, v3_request
 from airflow_provider_bill.client.results import Phone

@@ -213,7 +213,7 @@ def _failure(request: BillRequest, error: requests.RequestException) -> BillErro
     if isinstance(error, ValueError):  # an address that requests cannot use, looked at before anything is sent
         return BillConfigurationError(
             f"{request.label} was not sent: requests cannot use an address on the way ({type(error).__name__})",
-            advice="check https_proxy and http_proxy in the environment of the worker, and the connection's host",
+            advice="check the proxy settings in the environment of the worker, and the connection's host",
         )
     causes = list(_causes(error))
     reason = next((word for kind, word in _REASONS if any(isinstance(c, kind) for c in causes)), "the connection broke")

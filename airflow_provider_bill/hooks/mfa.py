@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import mask_secret
 from airflow_provider_bill.hooks.errors import airflow_errors
 
 if TYPE_CHECKING:
-    from airflow_provider_bill.sessions.mfa import Challenge
+    from airflow_provider_bill.sessions.mfa import Challenge, Outcome
     from airflow_provider_bill.sessions.shared import SharedSession
 
 
@@ -60,6 +60,31 @@ class HookMfa:
         return days > renew_within / timedelta(days=1) if renew_within else self._shared.manager.acquire().trusted
 
     @airflow_errors()
+    def looks_trusted(self, renew_within: timedelta = timedelta(0)) -> bool:
+        """Return whether the stored records say that no person is needed; asks BILL nothing.
+
+        :param renew_within: as in :meth:`is_trusted`
+        :raises BillStoreError: the records cannot be read
+        """
+        manager = self._shared.manager
+        days = manager.devices.days_left()
+        if days is not None and days > renew_within / timedelta(days=1):
+            return True
+        session = manager.peek()
+        return not renew_within and session is not None and session.trusted and manager.is_live(session)
+
+    @airflow_errors()
+    def outcome(self, challenge: Challenge) -> Outcome:
+        """Return what has become of a challenge: ``open``, ``answered`` or ``replaced``; asks BILL nothing.
+
+        ``answered`` means that somebody has passed MFA since, and ``replaced`` that a newer text was sent.
+
+        :param challenge: what :meth:`challenge` returned
+        :raises BillStoreError: the records cannot be read
+        """
+        return self._shared.mfa.outcome(challenge)
+
+    @airflow_errors()
     def challenge(self, *, anew: bool = False) -> Challenge:
         """Have a code sent by text to the phone of the connection's user, unless one is on its way already.
 
@@ -73,10 +98,31 @@ class HookMfa:
         return self._shared.mfa.challenge(self._shared.manager.acquire(), anew=anew)
 
     @airflow_errors()
+    def challenge_if_needed(
+        self, renew_within: timedelta = timedelta(0), *, instead_of: Challenge | None = None
+    ) -> Challenge | None:
+        """Have a code sent as :meth:`challenge` does, unless no person is needed any more.
+
+        Trust is looked at when it is this caller's turn: texts are sent and codes entered one after the other.
+
+        .. seealso:: https://developer.bill.com/reference/generatechallenge
+
+        :param renew_within: as in :meth:`is_trusted`
+        :param instead_of: the challenge whose code serves no more; another is sent unless that was done meanwhile
+        :return: None if no person is needed
+        :raises BillMfaError: no phone is registered
+        :raises BillConfigurationError: sessions of this kind of sign-in cannot pass MFA; nothing was sent
+        """
+        self.check()
+        return self._shared.mfa.challenge_if(
+            lambda: not self.is_trusted(renew_within), self._shared.manager.acquire(), instead_of=instead_of
+        )
+
+    @airflow_errors()
     def pending(self, *, also_over: bool = False) -> Challenge | None:
         """Return the challenge whose code can still be entered in the shared session, or None.
 
-        :param also_over: also one whose time is over
+        :param also_over: also one whose time is over, or whose code was entered
         """
         return self._shared.mfa.pending(self._shared.manager.acquire(), also_over=also_over)
 
@@ -84,13 +130,15 @@ class HookMfa:
     def validate(self, challenge: Challenge, code: str, *, device: str = "", remember: bool = True) -> None:
         """Enter the code; the shared session is trusted afterwards, and for 30 days all later ones.
 
+        If another has entered the code meanwhile, nothing is sent.
+
         .. seealso:: https://developer.bill.com/reference/validatechallenge
 
         :param challenge: what :meth:`challenge` returned
         :param code: six digits; spaces and dashes are ignored
         :param device: label of this installation at BILL, up to 100 characters; default: ``airflow-<connection>``
         :param remember: whether the device is trusted for 30 days, or only this session
-        :raises BillMfaError: the code is wrong or too old, or the challenge is of another session
+        :raises BillMfaError: the code is wrong or too old, or the challenge is of another session, or not the newest
         """
         mask_secret(code)
         self.check()

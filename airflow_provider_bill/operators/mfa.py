@@ -15,8 +15,9 @@ from airflow.providers.common.compat.sdk import (
     mask_secret,
 )
 
+from airflow_provider_bill.client.device_label import check_device
 from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
-from airflow_provider_bill.hooks.errors import airflow_errors, operator_errors
+from airflow_provider_bill.hooks.errors import operator_errors
 from airflow_provider_bill.operators.base import BillOperator, shared_hook
 from airflow_provider_bill.operators.mfa_form import RESPONSE_TIMEOUT
 
@@ -63,13 +64,15 @@ class BillMfaChallengeOperator(BillOperator):
         if hook.mfa.is_trusted(self.renew_within):
             log.info("The BILL session is trusted; no code is needed.")
             return None
-        return hook.mfa.challenge().as_dict()
+        challenge = hook.mfa.challenge_if_needed(self.renew_within)
+        return None if challenge is None else challenge.as_dict()
 
 
 class BillMfaValidateOperator(BaseSensorOperator):
     """Wait for the code, enter it, and make the shared session trusted.
 
-    A sensor, so that waiting for the code holds no worker (``mode="reschedule"``). The code is stored nowhere.
+    Succeeds as well once somebody else has passed MFA, in whatever task. A sensor, so that waiting for the code holds
+    no worker (``mode="reschedule"``). The code is stored nowhere.
 
     .. seealso:: https://developer.bill.com/reference/validatechallenge
 
@@ -101,6 +104,8 @@ class BillMfaValidateOperator(BaseSensorOperator):
         timeout: float = RESPONSE_TIMEOUT.total_seconds(),
         **kwargs: Any,
     ) -> None:
+        if device:
+            check_device(device)  # Not only when the code has come.
         super().__init__(mode=mode, poke_interval=poke_interval, timeout=timeout, **kwargs)
         self.challenge = challenge
         self.code_source = code_source
@@ -109,22 +114,32 @@ class BillMfaValidateOperator(BaseSensorOperator):
         self.remember = remember
         self.device = device
 
-    @airflow_errors()
+    @operator_errors()
     def poke(self, context: Context) -> bool:
-        """Look for the code, and enter it once it is there."""
-        from airflow_provider_bill.sessions.mfa import WRONG_CODE, Challenge
+        """Look for the code, and enter it once it is there; done too once somebody else has passed MFA."""
+        from airflow_provider_bill.sessions.mfa import OVER, WRONG_CODE, Challenge
 
         if self.challenge is None:
             return True
         challenge = Challenge.from_dict(self.challenge)
+        hook = shared_hook(self.bill_conn_id, self.organization_id)
+        outcome = hook.mfa.outcome(challenge)
+        if outcome == "answered":
+            log.info("Somebody else has passed MFA; no code is needed any more.")
+            return True
+        if outcome == "replaced":
+            # A code that comes now is of the newer text, and whoever has asked for that one enters it.
+            log.info("A newer text was sent by another task; waiting until its code is entered there.")
+            return False
         code = self._code(context)
         if not code:
             return False
         mask_secret(code)
-        hook = shared_hook(self.bill_conn_id, self.organization_id)
         try:
             hook.mfa.validate(challenge, code, device=self.device, remember=self.remember)
         except BillMfaError as error:
+            if error.code in OVER and hook.mfa.outcome(challenge) == "answered":
+                return True
             # Only a Variable can hold another code at the next look.
             if error.code not in (None, WRONG_CODE) or callable(self.code_source) or "{{" in self.code_source:
                 raise

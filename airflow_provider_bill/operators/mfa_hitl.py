@@ -6,17 +6,21 @@ use it should not pay for it.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.common.compat.sdk import Param, mask_secret
 from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.providers.standard.triggers.hitl import HITLTrigger
+from airflow.sdk.timezone import utcnow
 
-from airflow_provider_bill.exceptions import BillError, BillMfaError
-from airflow_provider_bill.hooks.errors import airflow_errors, operator_errors
+from airflow_provider_bill.client.device_label import check_device
+from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillMfaError
+from airflow_provider_bill.hooks.errors import operator_errors
 from airflow_provider_bill.operators.base import shared_hook
 from airflow_provider_bill.operators.mfa_form import ENTER, FIELD, NEW_TEXT, RESPONSE_TIMEOUT
 
@@ -24,16 +28,31 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_bill.hooks.bill import BillHook
+    from airflow_provider_bill.sessions.mfa import Challenge
+
+try:
+    from airflow.sdk.exceptions import TaskAwaitingInput as _TaskAwaitingInput
+except ImportError:  # before Airflow 3.3, where a task waits with a trigger
+
+    class _TaskAwaitingInput(BaseException):  # type: ignore[no-redef]
+        """Never raised."""
+
 
 log = logging.getLogger(__name__)
+
+#: How Airflow names a deferral that it has ended itself.
+_FAIL = "__fail__"
+#: How much later than the trigger the scheduler looks at the time limit.
+_GRACE = timedelta(minutes=1)
 
 
 class BillMfaOperator(HITLOperator):
     """Make the shared BILL session trusted; a person enters the code in Airflow's "Required actions".
 
     Succeeds at once, without a text, if the session is trusted or a remembered device can make it so. Else a code
-    goes to the phone, and the task waits without a worker slot for a person to enter it. The session is trusted
-    afterwards, and for 30 days all later ones. Returns who entered the code, and for how many days trust will last.
+    goes to the phone, and the task waits without a worker slot until a person has entered it, here or in another task.
+    The session is trusted afterwards, and for 30 days all later ones. Returns who entered the code, and for how many
+    days trust will last.
 
     The code reaches no XCom, no log, no rendered field and no audit log, and is removed from the answered form.
 
@@ -67,6 +86,8 @@ class BillMfaOperator(HITLOperator):
         response_timeout: timedelta | None = RESPONSE_TIMEOUT,
         **kwargs: Any,
     ) -> None:
+        if device:
+            check_device(device)  # Not only when the code has come.
         # Airflow hands a DAG's params to its operators; here they are the fields of the form.
         # Not required: who got no text has nothing to enter, and both buttons must work.
         field = Param("", type=["null", "string"], format="password", title="Six digits from the text message")
@@ -101,12 +122,77 @@ class BillMfaOperator(HITLOperator):
         if hook.mfa.is_trusted(self.renew_within):
             log.info("The BILL session is trusted; no code is needed.")
             return self._result(hook, None)
-        hook.mfa.challenge()
-        return self._ask(context)
+        if _is_dag_test():
+            raise BillConfigurationError(
+                "nobody can answer the form of BillMfaOperator in `airflow dags test`, so no text was sent",
+                advice="trigger the DAG in a running Airflow, or pass MFA there first: the session is shared",
+            )
+        return self._asked(hook, context, hook.mfa.challenge_if_needed(self.renew_within))
 
-    @airflow_errors()
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Enter what the person has entered; ask again if it was wrong."""
+    @operator_errors()
+    def execute_complete(
+        self,
+        context: Context,
+        event: dict[str, Any],
+        challenge: dict[str, Any] | None = None,
+        until: str | None = None,
+    ) -> dict[str, Any]:
+        """Enter what the person has entered; ask again if it was wrong.
+
+        :param event: what the person has entered, or that nobody has, or that another has passed MFA
+        :param challenge: the one whose code the form has asked for
+        :param until: when the form runs out
+        """
+        code = str((event.get("params_input") or {}).get(FIELD) or "")
+        if code:
+            mask_secret(code)
+        try:
+            result = self._go_on(context, code, event, challenge, until)
+        except BillError:
+            self._erase_answer(context)
+            raise
+        self._erase_answer(context)
+        return result
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Take a time limit that Airflow's scheduler has seen, as it does where no triggerer runs, like any other."""
+        if next_method == _FAIL and "timeout" in str((next_kwargs or {}).get("error")).lower():
+            next_method, next_kwargs = "execute_complete", {"event": {"error_type": "timeout"}}
+        return super().resume_execution(next_method, next_kwargs, context)
+
+    def defer(self, *, trigger: Any, **kwargs: Any) -> NoReturn:
+        """Wait with a trigger that does not log the code, and sees when another has passed MFA."""
+        from airflow_provider_bill.triggers.mfa import BillMfaTrigger
+
+        arguments = trigger.serialize()[1]
+        deadline = arguments["timeout_datetime"]
+        super().defer(
+            trigger=BillMfaTrigger(
+                **arguments,
+                bill_conn_id=self.bill_conn_id,
+                organization_id=self.organization_id,
+                renew_within=self.renew_within.total_seconds(),
+            ),
+            method_name=kwargs["method_name"],
+            kwargs={**self._resume_with, "until": deadline and deadline.isoformat()},
+            # The trigger sees the limit by itself; this is for where no triggerer runs.
+            timeout=deadline and deadline - utcnow() + _GRACE,
+        )
+
+    def _go_on(
+        self,
+        context: Context,
+        code: str,
+        event: dict[str, Any],
+        challenge: dict[str, Any] | None,
+        until: str | None,
+    ) -> dict[str, Any]:
+        from airflow_provider_bill.sessions.mfa import Challenge
+
+        hook = shared_hook(self.bill_conn_id, self.organization_id)
+        if hook.mfa.is_trusted(self.renew_within):
+            log.info("Another has passed MFA meanwhile; no code is needed any more.")
+            return self._result(hook, None)
         if event.get("error_type") == "timeout":
             raise BillMfaError(
                 f"nobody entered the MFA code within {self.response_timeout}",
@@ -114,64 +200,89 @@ class BillMfaOperator(HITLOperator):
             )
         if "error" in event:
             raise BillMfaError("asking for the MFA code failed in Airflow", advice="clear the task")
-        code = str((event.get("params_input") or {}).get(FIELD) or "")
-        if code:
-            mask_secret(code)
-        try:
-            result = self._take_answer(context, code, event)
-        except BillError:
-            self._erase_answer(context)
-            raise
-        self._erase_answer(context)
-        return result
-
-    def defer(self, *, trigger: Any, **kwargs: Any) -> NoReturn:
-        """Wait with a trigger that does not log the code (Airflow before 3.3)."""
-        from airflow_provider_bill.triggers.mfa import BillMfaTrigger
-
-        super().defer(trigger=BillMfaTrigger(**trigger.serialize()[1]), **kwargs)
-
-    def _take_answer(self, context: Context, code: str, event: dict[str, Any]) -> dict[str, Any]:
-        hook = shared_hook(self.bill_conn_id, self.organization_id)
-        if hook.mfa.is_trusted(self.renew_within):  # Another DAG's task was quicker.
-            return self._result(hook, None)
+        # None: of a form that an older version of this provider has made.
+        asked_for = None if challenge is None else Challenge.from_dict(challenge)
+        if "trusted" in event:  # It looked so, and BILL did not honour it.
+            self._wait(context, asked_for, until)
         if NEW_TEXT in (event.get("chosen_options") or ()):
-            return self._ask_with_new_text(hook, context, "a new text was asked for")
-        return self._enter(hook, context, code, event)
+            return self._ask_with_new_text(hook, context, asked_for, "a new text was asked for")
+        return self._enter(hook, context, asked_for, code, event)
 
-    def _enter(self, hook: BillHook, context: Context, code: str, event: dict[str, Any]) -> dict[str, Any]:
+    def _enter(
+        self, hook: BillHook, context: Context, asked_for: Challenge | None, code: str, event: dict[str, Any]
+    ) -> dict[str, Any]:
         from airflow_provider_bill.sessions.mfa import OVER, WRONG_CODE
 
-        challenge = hook.mfa.pending()
-        if challenge is None:
-            return self._ask_with_new_text(hook, context, "the code is too old")
+        newest = hook.mfa.pending()
+        if newest is None:
+            return self._ask_with_new_text(hook, context, asked_for, "the code is too old")
+        if asked_for is not None and asked_for.challenge_id != newest.challenge_id:
+            log.warning(
+                "A newer text was sent at %s, after this form was made: what was entered was not sent to BILL. Enter "
+                "the code from the newest text.",
+                newest.sent_at,
+            )
+            return self._ask(context, newest)
         try:
-            hook.mfa.validate(challenge, code, device=self.device, remember=self.remember)
+            hook.mfa.validate(newest, code, device=self.device, remember=self.remember)
         except BillMfaError as error:
             if error.code in OVER:
-                return self._ask_with_new_text(hook, context, str(error))
-            if error.code in (None, WRONG_CODE):
-                log.warning("%s", error)
-                return self._ask(context)
-            raise
+                return self._ask_with_new_text(hook, context, newest, str(error))
+            if error.code not in (None, WRONG_CODE):
+                raise
+            log.warning("%s", error)
+            return self._ask(context, hook.mfa.pending() or newest)
         return self._result(hook, event.get("responded_by_user"))
 
-    def _ask_with_new_text(self, hook: BillHook, context: Context, why: str) -> dict[str, Any]:
-        challenge = hook.mfa.pending(also_over=True)
-        texts = 1 if challenge is None else challenge.texts
-        if texts >= self.max_texts:
-            raise BillMfaError(
-                f"{texts} texts were sent and no code was entered in time ({why})",
-                advice="clear the task while somebody has the phone at hand",
-            )
-        log.warning("%s; sending a new text.", why)
-        hook.mfa.challenge(anew=True)
-        return self._ask(context)
+    def _ask_with_new_text(
+        self, hook: BillHook, context: Context, asked_for: Challenge | None, why: str
+    ) -> dict[str, Any]:
+        newest, last = hook.mfa.pending(), hook.mfa.pending(also_over=True)
+        if last is not None and last.texts >= self.max_texts:
+            if newest is None:
+                if hook.mfa.is_trusted(self.renew_within):
+                    return self._result(hook, None)
+                raise BillMfaError(
+                    f"{last.texts} texts were sent and no code was entered in time ({why})",
+                    advice="clear the task while somebody has the phone at hand",
+                )
+            log.warning("%s; %s texts were sent already, enter the code from the newest.", why, last.texts)
+            return self._ask(context, newest)
+        log.warning("%s; sending a new text, unless another task has just done so.", why)
+        challenge = hook.mfa.challenge_if_needed(self.renew_within, instead_of=asked_for or last)
+        return self._asked(hook, context, challenge)
 
-    def _ask(self, context: Context) -> dict[str, Any]:
-        # Parks the task by raising; this is HITLOperator's own asking.
-        super().execute(context)
-        raise AssertionError("HITLOperator.execute does not return")
+    def _asked(self, hook: BillHook, context: Context, challenge: Challenge | None) -> dict[str, Any]:
+        if challenge is None:
+            log.info("The BILL session has become trusted meanwhile; no code is needed.")
+            return self._result(hook, None)
+        return self._ask(context, challenge)
+
+    def _ask(self, context: Context, challenge: Challenge) -> dict[str, Any]:
+        self._resume_with: dict[str, Any] = {"challenge": challenge.as_dict()}
+        with contextlib.suppress(_TaskAwaitingInput):
+            # HITLOperator's own asking; before Airflow 3.3 it waits with a trigger, through `defer`.
+            super().execute(context)
+        # Since 3.3 it parks the task where nothing but an answer or the time limit can wake it.
+        self._wait(context, challenge, None)
+
+    def _wait(self, context: Context, challenge: Challenge | None, until: str | None) -> NoReturn:
+        """Wait for an answer to the form that is there.
+
+        :param until: when it runs out; None for a new form
+        """
+        self._resume_with = {"challenge": None if challenge is None else challenge.as_dict()}
+        deadline = datetime.fromisoformat(until) if until else None
+        if deadline is None and self.response_timeout is not None:
+            deadline = utcnow() + self.response_timeout
+        trigger = HITLTrigger(
+            ti_id=context["task_instance"].id,
+            options=self.options,
+            params=self.serialized_params,
+            multiple=self.multiple,
+            timeout_datetime=deadline,
+        )
+        self.defer(trigger=trigger, method_name="execute_complete")
 
     def _erase_answer(self, context: Context) -> None:
         from airflow.sdk.execution_time.hitl import upsert_hitl_detail
@@ -192,3 +303,10 @@ class BillMfaOperator(HITLOperator):
 
     def _result(self, hook: BillHook, user: Any) -> dict[str, Any]:
         return {"trusted": True, "trusted_days": hook.mfa.days_left(), "entered_by": user}
+
+
+def _is_dag_test() -> bool:
+    from airflow.sdk.execution_time import task_runner
+
+    # `dag.test()` runs a task and its supervisor in one process.
+    return type(getattr(task_runner, "SUPERVISOR_COMMS", None)).__name__ == "InProcessSupervisorComms"

@@ -58,9 +58,9 @@ def challenge_key(identity: Identity) -> str:
     return f"bill_mfa_challenge__{_organization(identity)}"
 
 
-def challenge_lease_key(identity: Identity) -> str:
-    """Return the key of the lease for sending a code."""
-    return f"{challenge_key(identity)}__lease"
+def mfa_turn_key(environment: str, mfa_user: str) -> str:
+    """Return the key of the lease for having a code sent and entering it, one for each user of BILL."""
+    return f"bill_mfa_turn__{_user(environment, mfa_user)}"
 
 
 def writes_prefix(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
@@ -72,6 +72,12 @@ def writes_prefix(dag_id: str, run_id: str, task_id: str, map_index: int) -> str
 def settlement_key(write_id: str) -> str:
     """Return the key under which a person says how an unknown write ended."""
     return f"bill_write_settled__{write_id}"
+
+
+def _user(environment: str, mfa_user: str) -> str:
+    """Return a digest of a user of BILL: Variables' names are seen by many, and a user is an e-mail address."""
+    user = json.dumps([environment, mfa_user.strip().lower()])
+    return hashlib.sha256(user.encode()).hexdigest()[:16]
 
 
 def _organization(identity: Identity) -> str:

@@ -6,8 +6,9 @@ import hashlib
 import hmac
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import pendulum
 from pendulum import DateTime
@@ -22,6 +23,9 @@ from airflow_provider_bill.sessions.times import from_text
 
 log = logging.getLogger(__name__)
 
+#: What has become of a challenge: its code can be entered, or somebody has passed MFA since, or a newer text was sent.
+Outcome = Literal["open", "answered", "replaced"]
+
 #: How long a code can be entered: undocumented; clients saw it end after a few minutes.
 CODE_LIFE = pendulum.duration(minutes=5)
 #: Tries that BILL leaves for one code, as clients saw it.
@@ -29,6 +33,8 @@ TRIES = 3
 WRONG_CODE = "BDC_1355"
 #: The code or its challenge is over, so that a new text is needed.
 OVER = frozenset({"BDC_1356", "BDC_1374"})
+#: The challenge is over, and clients saw BILL refuse a new one for some minutes.
+TOO_MANY = "BDC_1358"
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class Challenge:
     :param wrong: how many wrong codes were entered
     :param texts: how many texts were sent one after the other, this one included
     :param over: whether BILL has said that its code can no longer be entered
+    :param answered: whether its code was entered and taken
+    :param renewal: whether the session was trusted already, so that only a new device is an answer
     """
 
     challenge_id: str
@@ -49,6 +57,8 @@ class Challenge:
     wrong: int = 0
     texts: int = 1
     over: bool = False
+    answered: bool = False
+    renewal: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON, as XCom wants it."""
@@ -60,11 +70,11 @@ class Challenge:
 
         :raises BillMfaError: it is not such a dict
         """
-        kinds = {"challenge_id": str, "session": str, "sent_at": str, "wrong": int, "texts": int, "over": bool}
+        kinds = {"wrong": int, "texts": int, "over": bool, "answered": bool, "renewal": bool}
         try:
             challenge = cls(**value)  # type: ignore[arg-type]  # checked by the except and below
             from_text(challenge.sent_at)
-            if all(type(getattr(challenge, name)) is kind for name, kind in kinds.items()):
+            if all(type(value) is kinds.get(name, str) for name, value in vars(challenge).items()):
                 return challenge
         except (TypeError, ValueError):
             pass
@@ -82,9 +92,12 @@ class Challenge:
 class Mfa:
     """Makes the shared session trusted with the help of a person.
 
+    Whoever has a text sent or enters a code takes a turn, one at a time for each of BILL's users: so that nobody sends
+    what another has sent meanwhile, nor enters what another has entered.
+
     :param manager: of the shared session
     :param store: where the open challenge is noted, for whoever asks next
-    :param lock: lets one send a text at a time
+    :param lock: gives the turns
     """
 
     def __init__(self, manager: SessionManager, store: Store, lock: Lock) -> None:
@@ -92,27 +105,112 @@ class Mfa:
         self._store = store
         self._lock = lock
         self._key = keys.challenge_key(manager.identity)
-        self._lease_key = keys.challenge_lease_key(manager.identity)
+        self._turn = keys.mfa_turn_key(manager.identity.environment, manager.client.credentials.mfa_user())
 
-    def challenge(self, session: BillSession, *, anew: bool = False) -> Challenge:
+    def challenge(self, session: BillSession, *, anew: bool = False, instead_of: Challenge | None = None) -> Challenge:
         """Have a code sent to the user's phone, unless one is on its way already.
 
         :param anew: send another, whatever is on its way
+        :param instead_of: the challenge whose code serves no more; another is sent unless that was done meanwhile
         :raises BillMfaError: no phone is registered
         """
-        return self._manager.with_renewal(lambda live: self._ask(live, anew), session=session)
+
+        def ask(live: BillSession) -> Challenge | None:
+            return self._ask(live, instead_of or (self._open(live) if anew else None))
+
+        challenge = self._manager.with_renewal(ask, session=session)
+        if challenge is None:
+            raise AssertionError("there is no challenge though one was wanted")
+        return challenge
+
+    def challenge_if(
+        self, needed: Callable[[], bool], session: BillSession, *, instead_of: Challenge | None = None
+    ) -> Challenge | None:
+        """Have a code sent as :meth:`challenge` does, if one is needed still when it is this caller's turn.
+
+        :param needed: tells whether a code is needed
+        :return: None if none was needed any more
+        """
+        return self._manager.with_renewal(lambda live: self._ask(live, instead_of, needed), session=session)
 
     def validate(
         self, session: BillSession, challenge: Challenge, code: str, *, device: str, remember: bool = True
     ) -> None:
         """Enter the code; the shared session is trusted afterwards, and the device is remembered.
 
+        A code of an older text than the newest is not sent, as BILL would count it against the newest. If another has
+        entered the code meanwhile, nothing is sent either, and that is no error.
+
         :param code: six digits; spaces and dashes are ignored
         :param device: label of this installation, up to 100 characters
-        :raises BillMfaError: the code is wrong or over, or the challenge is of another session
+        :raises BillMfaError: the code is wrong or over, or the challenge is of another session, or not the newest
         """
         if not hmac.compare_digest(challenge.session, self._fingerprint(session)):
             raise _of_another_session()
+        try:
+            with self._lock.acquire(self._turn, lambda: self._answered(session, challenge)) as answered:
+                if answered is not None:
+                    log.info("The code was entered by somebody else at the same time; the session is trusted.")
+                    self._manager.adopt(answered)
+                    return
+                self._raise_if_older(session, challenge)
+                self._enter(session, challenge, code, device=device, remember=remember)
+        except BillSessionExpiredError:
+            self._manager.renew(session)
+            raise _of_another_session() from None
+
+    def pending(self, session: BillSession, *, also_over: bool = False) -> Challenge | None:
+        """Return the challenge whose code can still be entered in this session.
+
+        :param also_over: also one whose time is over, or whose code was entered
+        """
+        challenge = self._open(session)
+        if challenge is None or also_over:
+            return challenge
+        over = challenge.over or challenge.answered or challenge.ends_at <= self._manager.clock()
+        return None if over else challenge
+
+    def outcome(self, challenge: Challenge) -> Outcome:
+        """Return what has become of a challenge, as far as it is noted; sends nothing.
+
+        :raises BillStoreError: the store cannot be read
+        """
+        stored, sent_at = self._manager.peek(), from_text(challenge.sent_at)
+        device = self._manager.devices.record()
+        if device is not None and device.refused_at is None and device.issued_at and device.issued_at >= sent_at:
+            return "answered"
+        if stored is None:
+            return "open"
+        noted = self._open(stored)
+        trusted = stored.trusted and self._manager.is_live(stored)
+        entered = noted is not None and noted.answered and from_text(noted.sent_at) >= sent_at
+        if trusted and (entered or not challenge.renewal):
+            return "answered"
+        newer = noted is not None and noted.challenge_id != challenge.challenge_id
+        return "replaced" if newer and self.pending(stored) is not None else "open"
+
+    def _ask(
+        self, session: BillSession, old: Challenge | None, needed: Callable[[], bool] = lambda: True
+    ) -> Challenge | None:
+        with self._lock.acquire(self._turn, lambda: self._fresh(session, old)) as found:
+            if found is not None:
+                log.info("A code was sent by text at %s and can still be entered.", found.sent_at)
+                return found
+            if not needed():
+                return None
+            before = self._open(session) if old else None
+            challenge = Challenge(
+                self._manager.client.mfa.challenge(session),
+                self._fingerprint(session),
+                self._manager.clock().isoformat(),
+                texts=before.texts + 1 if before else 1,
+                renewal=session.trusted,
+            )
+            self._note(challenge)
+        log.info("BILL sends a code by text to the phone of the connection's user.")
+        return challenge
+
+    def _enter(self, session: BillSession, challenge: Challenge, code: str, *, device: str, remember: bool) -> None:
         sent_at = self._manager.clock()
         try:
             remembered = self._manager.client.mfa.validate(
@@ -123,9 +221,6 @@ class Mfa:
                 machine_name="Airflow",
                 remember=remember,
             )
-        except BillSessionExpiredError:
-            self._manager.renew(session)
-            raise _of_another_session() from None
         except BillMfaError as error:
             challenge = self._refused(session, challenge, error.code)
             if error.code != WRONG_CODE:
@@ -139,43 +234,36 @@ class Mfa:
         if remembered is not None:
             self._manager.devices.remember(remembered, sent_at)
         self._manager.save(replace(session.used(sent_at), trusted=True))
-        self._forget()
+        self._note(replace(challenge, answered=True))
 
-    def pending(self, session: BillSession, *, also_over: bool = False) -> Challenge | None:
-        """Return the challenge whose code can still be entered in this session.
-
-        :param also_over: also one whose time is over
-        """
-        challenge = self._open(session)
-        if challenge is None or also_over:
-            return challenge
-        return None if challenge.over or challenge.ends_at <= self._manager.clock() else challenge
-
-    def _ask(self, session: BillSession, anew: bool) -> Challenge:
-        before = self._open(session)
-        with self._lock.acquire(self._lease_key, lambda: self._fresh(session, before if anew else None)) as found:
-            if found is not None:
-                log.info("A code was sent by text at %s and can still be entered.", found.sent_at)
-                return found
-            challenge = Challenge(
-                self._manager.client.mfa.challenge(session),
-                self._fingerprint(session),
-                self._manager.clock().isoformat(),
-                texts=before.texts + 1 if anew and before else 1,
+    def _raise_if_older(self, session: BillSession, challenge: Challenge) -> None:
+        noted = self._open(session)
+        if noted is None or noted.challenge_id == challenge.challenge_id:
+            return
+        # One that could not be noted is newer than the noted one.
+        if from_text(noted.sent_at) >= from_text(challenge.sent_at):
+            raise BillMfaError(
+                "a newer text was sent since this code was asked for, so it was not entered",
+                advice="enter the code from the newest text message",
             )
-            self._note(challenge)
-        log.info("BILL sends a code by text to the phone of the connection's user.")
-        return challenge
+
+    def _answered(self, session: BillSession, challenge: Challenge) -> BillSession | None:
+        """Return the trusted session if the challenge, or one after it, was answered meanwhile."""
+        noted = self._open(session)
+        if noted is None or not noted.answered or from_text(noted.sent_at) < from_text(challenge.sent_at):
+            return None
+        stored = self._manager.peek()
+        mine = stored is not None and stored.session_token == session.session_token
+        return stored if stored is not None and mine and stored.trusted else None
 
     def _refused(self, session: BillSession, challenge: Challenge, code: str | None) -> Challenge:
         """Note what BILL has said to a code, and give the challenge with all its wrong codes counted."""
         noted = self._open(session)
         if noted is not None and noted.challenge_id == challenge.challenge_id:
             challenge = noted  # One from XCom does not know of the tries since.
-        elif noted is not None:
-            return challenge
-        if code == WRONG_CODE or code in OVER:
-            challenge = replace(challenge, wrong=challenge.wrong + (code == WRONG_CODE), over=code in OVER)
+        over = code == TOO_MANY or code in OVER
+        if over or code == WRONG_CODE:
+            challenge = replace(challenge, wrong=challenge.wrong + (code == WRONG_CODE), over=over)
             self._note(challenge)
         return challenge
 
@@ -195,13 +283,7 @@ class Mfa:
         try:
             self._store.write(self._key, json.dumps(challenge.as_dict()))
         except BillStoreError as error:
-            log.warning("The open MFA challenge could not be noted; a retry would send another text: %s", error)
-
-    def _forget(self) -> None:
-        try:
-            self._store.delete(self._key)
-        except BillStoreError as error:
-            log.warning("The answered MFA challenge could not be removed: %s", error)
+            log.warning("The MFA challenge could not be noted; a retry could send another text: %s", error)
 
     def _fingerprint(self, session: BillSession) -> str:
         secret = session.session_token.encode()

@@ -33,6 +33,8 @@ CODE_VARIABLE = "bill_mfa_code_token"
 PAYMENT = {"vendorId": "00901SBX000100000001", "amount": 1.5, "processDate": "2099-01-01"}
 #: Where Airflow has no Human-in-the-loop, another class stands for the operator.
 HAS_HITL = BillMfaOperator.__name__ == "BillMfaOperator"
+if HAS_HITL:
+    from airflow_provider_bill.operators import mfa_hitl
 with_hitl = pytest.mark.skipif(not HAS_HITL, reason="this Airflow has no Human-in-the-loop")
 
 
@@ -366,6 +368,19 @@ def test_where_mfa_is_off_nobody_is_asked(
 
 
 @with_hitl
+def test_where_nobody_can_answer_a_form_no_text_is_sent(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag, failures: Failures, counts: Counts
+) -> None:
+    connect("v3")
+    with new_dag() as dag:
+        BillMfaOperator(task_id="mfa")
+    assert run_dag(dag).state == "failed"
+    (error,) = failures
+    assert "airflow dags test" in str(error)
+    assert counts() == (1, 0, 0)
+
+
+@with_hitl
 @pytest.mark.parametrize(
     ("event", "says"),
     [
@@ -374,13 +389,16 @@ def test_where_mfa_is_off_nobody_is_asked(
     ],
 )
 def test_a_form_that_nobody_answered_says_what_to_do(
-    event: dict[str, str], says: str, new_dag: NewDag, bill: LocalBill
+    event: dict[str, str], says: str, connect: Connect, new_dag: NewDag, counts: Counts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    connect("v3")
+    monkeypatch.setattr(mfa_hitl, "shared_hook", BillHook)
     with new_dag():
         operator = BillMfaOperator(task_id="mfa")
+    context: Any = {"task_instance": None}
     with pytest.raises(BillMfaError, match=says):
-        operator.execute_complete({}, event)
-    assert bill.stats()["requests"] == 0
+        operator.execute_complete(context, event)
+    assert counts() == (1, 0, 0)
 
 
 @with_hitl

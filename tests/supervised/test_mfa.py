@@ -102,6 +102,23 @@ def test_once_in_thirty_days_a_person_enters_a_code_and_every_dag_pays(
     assert counts(bill)[1:] == (2, 2)
 
 
+def test_of_three_tasks_that_wait_one_is_answered_and_all_go_on(
+    airflow: AirflowHarness, bill: LocalBill, payment: dict[str, Any]
+) -> None:
+    run_ids = [airflow.trigger(DAG_ID, payment) for _ in range(3)]
+
+    def all_wait() -> bool:
+        return all(airflow.task_state(DAG_ID, run_id, "mfa") in WAITING for run_id in run_ids)
+
+    wait_until(all_wait, 120, "the three forms")
+    airflow.answer_hitl(DAG_ID, run_ids[1], "mfa", {FIELD: bill.codes()[0]}, (ENTER,))
+    assert [airflow.wait(DAG_ID, run_id) for run_id in run_ids] == ["success"] * 3
+    assert counts(bill) == (1, 1, 3)
+    assert bill.stats()["by_path"]["/connect/v3/mfa/challenge/validate"] == 1
+    answers = [airflow.xcom(DAG_ID, run_id, "mfa")["entered_by"] for run_id in run_ids]
+    assert [answer is not None for answer in answers] == [False, True, False]
+
+
 def test_a_cleared_task_sends_no_second_text_while_the_first_code_lives(
     airflow: AirflowHarness, bill: LocalBill, payment: dict[str, Any], enter: Callable[..., None]
 ) -> None:

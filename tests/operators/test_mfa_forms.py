@@ -1,0 +1,404 @@
+"""Several people before several forms: a person is asked at most once, and what they enter is never in vain.
+
+A form is an operator before the local BILL, its answer the event that Airflow would give it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier, BrokenBarrierError
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from airflow_provider_bill.operators.mfa import BillMfaOperator, BillMfaValidateOperator
+
+if BillMfaOperator.__name__ != "BillMfaOperator":
+    pytest.skip("this Airflow has no Human-in-the-loop", allow_module_level=True)
+
+from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.providers.standard.operators import hitl as standard_hitl
+from airflow.providers.standard.triggers import hitl as standard_triggers
+from airflow.sdk.bases.operator import TriggerFailureReason
+from airflow.sdk.execution_time import hitl as sdk_hitl
+
+from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
+from airflow_provider_bill.hooks import errors
+from airflow_provider_bill.hooks.bill import BillHook
+from airflow_provider_bill.hooks.mfa import HookMfa
+from airflow_provider_bill.operators import base, mfa_hitl
+from airflow_provider_bill.operators import mfa as mfa_operators
+from airflow_provider_bill.operators.mfa_form import ENTER, FIELD, NEW_TEXT
+from airflow_provider_bill.triggers import mfa as mfa_triggers
+from airflow_provider_bill.triggers.mfa import BillMfaTrigger
+from dev.clock import ManualClock
+from dev.local_bill import LocalBill
+
+if TYPE_CHECKING:
+    from tests.operators.conftest import Connect, NewDag
+
+PARKED: tuple[type[BaseException], ...] = (TaskDeferred,)
+try:
+    from airflow.sdk.exceptions import TaskAwaitingInput
+
+    PARKED = (TaskDeferred, TaskAwaitingInput)
+except ImportError:  # before Airflow 3.3
+    pass
+
+RESCHEDULED: type[Exception] = vars(errors)["AirflowRescheduleException"]
+VALIDATE = "/connect/v3/mfa/challenge/validate"
+
+
+class Form:
+    """A task that asks a person: what it waits with, and how it ended."""
+
+    def __init__(self, operator: Any, details: dict[Any, dict[str, Any]]) -> None:
+        self.operator = operator
+        self.context: Any = {"task_instance": SimpleNamespace(id=uuid4())}
+        self.details = details
+        self.kwargs: dict[str, Any] | None = None
+        self.trigger: Any = None
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    @property
+    def detail(self) -> dict[str, Any]:
+        """What Airflow stores of the form."""
+        return self.details[self.context["task_instance"].id]
+
+    def open(self) -> Form:
+        """Run the task for the first time."""
+        return self._run(lambda: self.operator.execute(self.context))
+
+    def answer(self, code: str | None = None, option: str = ENTER) -> Form:
+        """Answer the form, and let the task go on."""
+        self.detail["params_input"] = {FIELD: code}
+        event = {"chosen_options": [option], "params_input": {FIELD: code}, "responded_by_user": {"id": "1"}}
+        return self.go_on(event)
+
+    def go_on(self, event: dict[str, Any]) -> Form:
+        """Let the task go on for whatever reason."""
+        assert self.kwargs is not None, "it does not wait"
+        kwargs, self.kwargs = self.kwargs, None
+        return self._run(lambda: self.operator.execute_complete(self.context, event, **kwargs))
+
+    def resume(self, method: str, kwargs: dict[str, Any]) -> Form:
+        """Let the task go on as Airflow does it."""
+        self.kwargs = None
+        return self._run(lambda: self.operator.resume_execution(method, kwargs, self.context))
+
+    def event(self, within: float) -> dict[str, Any] | None:
+        """Return the event of the trigger that the task waits with, None if there is none in so many seconds."""
+        trigger = BillMfaTrigger(**{**self.trigger.serialize()[1], "trust_seconds": 0.05})
+
+        async def first() -> Any:
+            try:
+                return (await asyncio.wait_for(anext(aiter(trigger.run())), within)).payload
+            except TimeoutError:
+                return None
+
+        event: dict[str, Any] | None = asyncio.run(first())
+        return event
+
+    @property
+    def waits_with(self) -> dict[str, Any]:
+        """What the task waits with: all that its trigger and its later run will know."""
+        return {**(self.kwargs or {}), **self.trigger.serialize()[1]}
+
+    def _run(self, call: Callable[[], Any]) -> Form:
+        self.error = None
+        try:
+            self.result = call()
+        except PARKED as parked:
+            self.kwargs, self.trigger = dict(parked.kwargs or {}), getattr(parked, "trigger", None)  # type: ignore[attr-defined]
+        except BaseException as error:
+            self.error = error
+        return self
+
+    @property
+    def state(self) -> str:
+        """How the task stands, in a word."""
+        if self.kwargs is not None:
+            return "waits"
+        return "failed" if self.error is not None else "success"
+
+
+NewForm = Callable[..., Form]
+NewHook = Callable[..., BillHook]
+Counts = Callable[[], tuple[int, int, int]]
+
+
+@pytest.fixture
+def hook(connect: Connect, clock: ManualClock) -> NewHook:
+    """Make hooks of one connection that share a session in this process."""
+    connect("v3")
+
+    def make(bill_conn_id: str = "bill_default", organization_id: str | None = None) -> BillHook:
+        return BillHook(bill_conn_id, organization_id, store="memory", clock=clock)
+
+    return make
+
+
+@pytest.fixture
+def form(hook: NewHook, new_dag: NewDag, monkeypatch: pytest.MonkeyPatch) -> NewForm:
+    """Make a form of a connection; each run of its task has a hook of its own, as in a process of its own."""
+    details: dict[Any, dict[str, Any]] = {}
+
+    def upsert(ti_id: Any, **facts: Any) -> None:
+        details.setdefault(ti_id, facts)["params_input"] = {}
+
+    monkeypatch.setattr(sdk_hitl, "upsert_hitl_detail", upsert)
+    monkeypatch.setattr(standard_hitl, "upsert_hitl_detail", upsert)
+    for trigger in (standard_triggers, mfa_triggers):
+        # The thread that asgiref begins here would hold up `dag.test()` on Airflow 3.1 later on.
+        monkeypatch.setattr(trigger, "sync_to_async", at_once)
+    for module in (mfa_hitl, mfa_operators, base):
+        monkeypatch.setattr(module, "shared_hook", hook)
+
+    def make(**kwargs: Any) -> Form:
+        with new_dag():
+            return Form(BillMfaOperator(task_id="mfa", **kwargs), details)
+
+    return make
+
+
+@pytest.fixture
+def counts(bill: LocalBill) -> Counts:
+    """Give sign-ins, texts, and codes that BILL has seen."""
+
+    def read() -> tuple[int, int, int]:
+        stats = bill.stats()
+        return stats["sign_ins"], stats["sms_sent"], stats["by_path"].get(VALIDATE, 0)
+
+    return read
+
+
+def at_once(function: Callable[..., Any]) -> Callable[..., Any]:
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return call
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 1_000_000:06d}"
+
+
+def states(forms: list[Form]) -> list[str]:
+    return [one.state for one in forms]
+
+
+def test_a_code_that_is_too_old_costs_one_new_text_however_many_forms_it_is_entered_in(
+    form: NewForm, bill: LocalBill, clock: ManualClock, counts: Counts, caplog: pytest.LogCaptureFixture
+) -> None:
+    forms = [form().open() for _ in range(5)]
+    assert counts() == (1, 1, 0)
+    clock.advance(minutes=6)
+    for one in forms:
+        one.answer(bill.codes()[0])
+    assert states(forms) == ["waits"] * 5
+    assert counts() == (1, 2, 0)
+    assert caplog.text.count("was not sent to BILL") == 4
+    for one in forms:
+        one.answer(bill.codes()[1])
+    assert states(forms) == ["success"] * 5
+    assert counts() == (1, 2, 1)
+    assert forms[0].result["entered_by"] == {"id": "1"}
+
+
+def test_a_code_for_an_older_text_is_not_sent_and_the_newest_is_asked_for(
+    form: NewForm, bill: LocalBill, counts: Counts
+) -> None:
+    first, second = form().open(), form().open()
+    first.answer(option=NEW_TEXT)
+    second.answer(wrong(bill.codes()[0]))
+    assert (second.state, counts()) == ("waits", (1, 2, 0))
+    second.answer(bill.codes()[1])
+    assert (second.state, counts()) == ("success", (1, 2, 1))
+
+
+def test_two_people_who_answer_at_the_same_moment_enter_one_code(
+    form: NewForm, bill: LocalBill, counts: Counts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forms = [form().open() for _ in range(2)]
+    together, is_trusted = Barrier(2), HookMfa.is_trusted
+
+    def looked(self: Any, *args: Any) -> bool:
+        found = is_trusted(self, *args)
+        if not found:
+            with contextlib.suppress(BrokenBarrierError):
+                together.wait(5)
+        return found
+
+    monkeypatch.setattr(HookMfa, "is_trusted", looked)
+    (code,) = bill.codes()
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda one: one.answer(code), forms))
+    assert states(forms) == ["success", "success"]
+    assert counts() == (1, 1, 1)
+
+
+def test_a_challenge_with_too_many_wrong_codes_is_not_offered_to_the_next_task(
+    form: NewForm, bill: LocalBill, counts: Counts
+) -> None:
+    first = form().open()
+    for _ in range(3):
+        first.answer(wrong(bill.codes()[0]))
+    assert isinstance(first.error, BillMfaError)
+    assert first.error.code == "BDC_1358"
+    second = form().open()
+    assert counts() == (1, 2, 3)
+    second.answer(bill.codes()[1])
+    assert (second.state, counts()) == ("success", (1, 2, 4))
+
+
+def test_six_people_who_ask_for_a_new_text_get_one_and_nobody_fails_with_a_code_on_its_way(
+    form: NewForm, bill: LocalBill, counts: Counts
+) -> None:
+    forms = [form().open() for _ in range(6)]
+    for one in forms:
+        one.answer(option=NEW_TEXT)
+    assert (states(forms), counts()) == (["waits"] * 6, (1, 2, 0))
+    for _ in range(2):
+        for one in forms:
+            one.answer(option=NEW_TEXT)
+    # Three texts are the most that one form sends, and the third can still be entered.
+    assert (states(forms), counts()) == (["waits"] * 6, (1, 3, 0))
+    for one in forms:
+        one.answer(bill.codes()[-1])
+    assert (states(forms), counts()) == (["success"] * 6, (1, 3, 1))
+
+
+def test_after_the_last_text_a_form_gives_up_only_once_its_code_is_too_old(
+    form: NewForm, clock: ManualClock, counts: Counts
+) -> None:
+    one = form(max_texts=1).open()
+    assert one.answer(option=NEW_TEXT).state == "waits"
+    clock.advance(minutes=6)
+    one.answer(option=NEW_TEXT)
+    assert "1 texts were sent and no code was entered in time" in str(one.error)
+    assert counts() == (1, 1, 0)
+
+
+def test_whoever_waits_goes_on_once_another_has_answered_at_the_latest_at_the_time_limit(
+    form: NewForm, bill: LocalBill, counts: Counts
+) -> None:
+    forms = [form().open() for _ in range(3)]
+    forms[0].answer(bill.codes()[0])
+    forms[1].go_on({"trusted": True})  # as the trigger says that looks at trust
+    forms[2].go_on({"error": "the time is over", "error_type": "timeout"})
+    assert states(forms) == ["success"] * 3
+    assert [one.result["entered_by"] for one in forms] == [{"id": "1"}, None, None]
+    assert counts() == (1, 1, 1)
+
+
+def test_a_time_limit_that_only_the_scheduler_has_seen_is_one_all_the_same(
+    form: NewForm, bill: LocalBill, counts: Counts
+) -> None:
+    forms = [form().open() for _ in range(2)]
+    gone_by = {"error": TriggerFailureReason.TRIGGER_TIMEOUT}
+    assert forms[1].resume("__fail__", gone_by).state == "failed"
+    assert "nobody entered the MFA code within 0:05:00" in str(forms[1].error)
+    forms[0].answer(bill.codes()[0])
+    assert forms[1].resume("__fail__", gone_by).state == "success"
+    assert type(forms[1].resume("__fail__", {"error": "it failed"}).error).__name__ == "TaskDeferralError"
+    assert counts() == (1, 1, 1)
+
+
+def test_a_form_that_was_woken_for_nothing_waits_on_until_its_own_limit(form: NewForm, counts: Counts) -> None:
+    one = form().open()
+    asked_for = dict(one.waits_with)
+    one.go_on({"trusted": True})
+    assert one.state == "waits"
+    assert one.waits_with == asked_for
+    assert counts() == (1, 1, 0)
+
+
+@pytest.mark.parametrize("remember", [True, False])
+def test_the_trigger_of_a_waiting_form_sees_that_another_has_answered(
+    remember: bool, form: NewForm, bill: LocalBill, counts: Counts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unanswered(ti_id: Any) -> Any:
+        return SimpleNamespace(response_received=False, chosen_options=None, params_input=None, responded_at=None)
+
+    monkeypatch.setattr(standard_triggers, "get_hitl_detail_content_detail", unanswered)
+    forms = [form(remember=remember).open() for _ in range(2)]
+    assert forms[1].event(within=0.3) is None
+    forms[0].answer(bill.codes()[0])
+    event = forms[1].event(within=20)
+    assert event == {"trusted": True}
+    assert forms[1].go_on(event).state == "success"
+    assert counts() == (1, 1, 1)
+
+
+def test_where_trust_is_renewed_the_trigger_waits_for_a_new_device(
+    form: NewForm, hook: NewHook, bill: LocalBill, clock: ManualClock, counts: Counts
+) -> None:
+    form().open().answer(bill.codes()[0])
+    clock.advance(days=26)
+    forms = [form(renew_within=timedelta(days=5)).open() for _ in range(2)]
+    looks = hook().mfa.looks_trusted
+    assert (looks(), looks(timedelta(days=5))) == (True, False)
+    forms[0].answer(bill.codes()[1])
+    assert looks(timedelta(days=5))
+    assert forms[1].go_on({"trusted": True}).state == "success"
+    assert counts() == (2, 2, 2)
+
+
+def test_a_task_that_fetches_the_code_goes_on_once_another_has_answered_and_leaves_a_newer_code_to_others(
+    form: NewForm, hook: NewHook, bill: LocalBill, counts: Counts, new_dag: NewDag
+) -> None:
+    challenge = hook().mfa.challenge().as_dict()
+    taken: list[str] = []
+
+    def code(context: Any) -> str | None:
+        taken.append("looked")
+        return None
+
+    with new_dag():
+        validate = BillMfaValidateOperator(task_id="validate", challenge=challenge, code_source=code)
+    one = form().open()
+    assert not validate.poke({})
+    one.answer(option=NEW_TEXT)
+    assert not validate.poke({})
+    assert taken == ["looked"]  # what lies there now is of the newer text
+    one.answer(bill.codes()[1])
+    assert validate.poke({})
+    assert (one.state, counts()) == ("success", (1, 2, 1))
+
+
+def test_at_the_hourly_limit_a_form_and_a_task_that_fetches_the_code_wait_for_its_end(
+    form: NewForm, hook: NewHook, bill: LocalBill, counts: Counts, new_dag: NewDag
+) -> None:
+    one = form().open()
+    challenge = hook().mfa.challenge().as_dict()
+    with new_dag():
+        validate = BillMfaValidateOperator(
+            task_id="validate", challenge=challenge, code_source=lambda context: bill.codes()[0]
+        )
+    bill.settings(calls_per_hour=0)
+    one.answer(bill.codes()[0])
+    assert isinstance(one.error, RESCHEDULED)
+    with pytest.raises(RESCHEDULED):
+        validate.poke({})
+    bill.settings(calls_per_hour=20000)
+    assert validate.poke({})
+    assert one.open().state == "success"
+    assert bill.stats()["sms_sent"] == 1
+
+
+@pytest.mark.parametrize("label", ["x" * 101, "  "])
+def test_a_label_that_bill_cannot_take_is_refused_before_a_text_is_sent(
+    label: str, form: NewForm, new_dag: NewDag, counts: Counts
+) -> None:
+    with pytest.raises(BillConfigurationError, match="blank or longer than 100"):
+        form(device=label)
+    with new_dag(), pytest.raises(BillConfigurationError, match="blank or longer than 100"):
+        BillMfaValidateOperator(task_id="validate", challenge={}, code_source="code", device=label)
+    assert counts() == (0, 0, 0)
