@@ -316,6 +316,8 @@ class Served:
     def __init__(self) -> None:
         self.app = SandboxApp()
         self._socket = socket.create_server(("127.0.0.1", 0))
+        # An answer that goes out in two pieces is not held back until the first one is acknowledged.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._server = make_server(self.app, lambda: None, self.app.state.faults.remove_all)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
