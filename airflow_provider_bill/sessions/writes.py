@@ -168,8 +168,8 @@ class DurableWrites:
             own, last = (_read(self._store, key) for key in (self._intent_key(write.name), self._open_key))
             answer = self._recorded(write)
             if answer is None and (own or last):
-                for intent in {intent["id"]: intent for intent in (own, last) if intent}.values():
-                    self._check_settled(intent, is_last=intent == last)
+                for intent in self._intents(own, last):
+                    self._check_settled(intent, is_last=last is not None and intent["name"] == last["name"])
                 # What a person has settled as carried out is an answer too.
                 answer = self._recorded(write)
             settled = own["id"] if own else None
@@ -206,6 +206,18 @@ class DurableWrites:
     def _count(self, write: _Write) -> None:
         if write.is_numbered:
             self._try.answered.add(write.name)
+
+    def _intents(self, own: dict[str, Any] | None, last: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """Return what is known to be open, one intent for each write.
+
+        :param own: of this write
+        :param last: of the last one of the task; what lies under its name counts, as two processes may have stored one
+        """
+        if last is None or (own is not None and own["name"] == last["name"]):
+            found = [own]
+        else:
+            found = [own, _read(self._store, self._intent_key(last["name"])) or last]
+        return [intent for intent in found if intent is not None]
 
     def _check_settled(self, intent: Mapping[str, Any], *, is_last: bool) -> None:
         """Go on, if the outcome of an open write is known by now; raise if it is not.
