@@ -121,9 +121,9 @@ def _notes_of_host() -> Store:
 
 
 def _lock_of(notes: Store, seconds: float) -> Lock:
-    if isinstance(notes, VariableStore):
+    if notes.name == "variable":
         return LeaseLock(notes, lease_seconds=seconds)
-    return HostLock(seconds=seconds) if isinstance(notes, HostStore) else ProcessLock()
+    return HostLock(seconds=seconds) if notes.name == "host" else ProcessLock()
 
 
 def _refuse_while_parsing() -> None:
@@ -256,7 +256,7 @@ def _mask(secret: str) -> None:
 
 def _this_team() -> str:
     try:
-        return getattr(get_current_context()["dag_run"], "team_name", None) or ""
+        return getattr(get_current_context().get("dag_run"), "team_name", None) or ""
     except (RuntimeError, AirflowException):
         return ""
 
