@@ -1,6 +1,6 @@
 """One family of errors; each says what happened, what to do next, and whether trying again can help.
 
-Knows nothing of Airflow: ``hooks/bill.py`` turns those that must not be retried into ones that Airflow does
+Knows nothing of Airflow: ``hooks/errors.py`` turns those that must not be retried into ones that Airflow does
 not retry. No message, attribute or traceback of these errors holds a secret.
 """
 

@@ -73,6 +73,10 @@ class LocalBill:
         """Return whether a fault is holding an answer back."""
         return any(row["held"] for row in self.control("GET", "faults"))
 
+    def release_answers(self) -> int:
+        """Let every answer go that a fault holds back, and return how many there were."""
+        return int(self.control("POST", "faults/release")["released"])
+
     def expire_sessions(self) -> None:
         """End all sessions, as if they had been idle for too long."""
         self.control("POST", "sessions/expire")

@@ -14,7 +14,8 @@ class MisbehavingServer:
     """A server that answers each request with the next of its replies: bytes, or the name of a fault.
 
     `reset` resets the connection once the request is read; `hang` never answers; `partial` sends half an answer and
-    resets. The last reply is repeated.
+    resets; `drip` and `drip headers` send a byte of the body or of a header ten times a second, without an end. The
+    last reply is repeated.
     """
 
     def __init__(self, *replies: bytes | str) -> None:
@@ -48,6 +49,9 @@ class MisbehavingServer:
                 if isinstance(reply, bytes):
                     connection.sendall(reply)
                     continue
+                if reply.startswith("drip"):
+                    self._drip(connection, b"X-A: " if reply == "drip headers" else b"Content-Length: 500\r\n\r\n")
+                    return
                 if reply == "hang":
                     self._stop.wait(20)
                 elif reply == "partial":
@@ -55,6 +59,11 @@ class MisbehavingServer:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 stream.close()
                 return
+
+    def _drip(self, connection: socket.socket, head: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\n" + head)
+        while not self._stop.wait(0.1):
+            connection.sendall(b"1")
 
     @staticmethod
     def _read(stream: IO[bytes]) -> bytes:

@@ -83,11 +83,13 @@ class KilledClient(BillClient):
 
     killed = ""
 
-    def sign_in(self, remembered_device: RememberedDevice | None = None) -> BillSession:
+    def sign_in(
+        self, remembered_device: RememberedDevice | None = None, *, before_each: Callable[[], None] = lambda: None
+    ) -> BillSession:
         """Sign in, and be killed before or after it."""
         if self.killed == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        session = super().sign_in(remembered_device)
+        session = super().sign_in(remembered_device, before_each=before_each)
         if self.killed == "after":
             os.kill(os.getpid(), signal.SIGKILL)
         return session

@@ -1,7 +1,7 @@
 """An accounting firm with many clients: list them, then sign in to each and read its bills.
 
 Connection ``bill_console``. Each client organization has a session of its own, shared like any other. When the 200
-sign-ins of an hour are used up, the remaining clients wait for the turn of the hour without holding a worker, and go
+sign-ins of an hour are used up, the remaining clients wait for the next full hour without holding a worker, and go
 on. A mapped task group works through each client as soon as it is signed in; had all logins to be done first, the
 first sessions would be over by then.
 """

@@ -117,7 +117,7 @@ def run_dag(airflow_db: Path) -> Callable[..., DagResult]:
 
 
 @pytest.fixture
-def connect(bill: LocalBill, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+def connect(bill: LocalBill, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., list[str]]:
     """Set up an Airflow connection to the local BILL: `connect(kind, conn_id=..., **changes) -> its secrets`.
 
     Changes go to the connection's own fields, or else to its extra; `rename` renames extras.
@@ -126,6 +126,10 @@ def connect(bill: LocalBill, monkeypatch: pytest.MonkeyPatch) -> Callable[..., l
     from airflow_provider_bill.sessions.stores import MemoryStore
 
     monkeypatch.setattr(wiring, "PROCESS_MEMORY", MemoryStore())
+    # Outside a task this process is a script without an Airflow, on a host that knows nothing yet.
+    monkeypatch.setattr(wiring, "variables_reachable", lambda: False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
 
     def set_up(
         kind: str = "v3", conn_id: str = "bill_default", rename: dict[str, str] | None = None, **changes: Any

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import inspect
 import re
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from airflow_provider_bill.get_provider_info import CONNECTION_FIELDS, get_provi
 from airflow_provider_bill.hooks.bill import BillHook
 from airflow_provider_bill.hooks.connection import EXTRAS
 from airflow_provider_bill.sessions import keys
-from airflow_provider_bill.sessions.identity import Identity, XComLocation
+from airflow_provider_bill.sessions.identity import Identity
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "airflow_provider_bill"
@@ -25,7 +26,7 @@ OWN_FIELDS = {"host", "login", "password", "extra", "user"}
 BILLS_FIELDS = {"expires_in", "response_status"}
 POOL = "bill_api"
 IDENTITY = Identity("conn", "008A", "v3", "https://bill.example.com")
-LOCATION = XComLocation("dag", "run", "login")
+TEAM = dataclasses.replace(IDENTITY, team="finance")
 
 
 def sources() -> Iterator[tuple[Path, ast.Module]]:
@@ -91,17 +92,15 @@ def test_the_form_offers_every_kind_of_sign_in_and_no_other() -> None:
     "key",
     [
         keys.session_key(IDENTITY),
-        keys.device_key("https://bill.example.com", "a@example.com"),
-        keys.device_seal_key("https://bill.example.com", "a@example.com"),
-        keys.device_refusals_key("https://bill.example.com", "a@example.com"),
-        keys.login_note_key(IDENTITY),
-        keys.organization_note_key(IDENTITY),
-        keys.block_note_key("https://bill.example.com", "developer-key"),
-        keys.login_lease_key(IDENTITY),
-        keys.organization_lease_key(IDENTITY, None),
-        keys.organization_lease_key(IDENTITY, LOCATION),
+        keys.device_key(IDENTITY, "a@example.com"),
+        keys.device_seal_key(IDENTITY, "a@example.com"),
+        keys.device_refusals_key(IDENTITY, "a@example.com"),
+        keys.credentials_note_key(IDENTITY, b"credentials"),
+        keys.organization_note_key(IDENTITY, b"credentials"),
+        keys.block_note_key(IDENTITY, "developer-key"),
+        keys.sign_in_lease_key(IDENTITY, "ada@example.com", 0),
         keys.challenge_key(IDENTITY),
-        keys.mfa_turn_key("https://bill.example.com", "a@example.com"),
+        keys.mfa_turn_key(IDENTITY, "a@example.com"),
         keys.writes_prefix("dag", "run", "task", -1),
         keys.settlement_key("0123456789abcdef"),
     ],
@@ -111,6 +110,12 @@ def test_every_variable_is_named_in_the_readme(key: str) -> None:
 
 
 def test_all_keys_differ() -> None:
-    made = [keys.login_note_key(IDENTITY), keys.organization_note_key(IDENTITY), keys.login_lease_key(IDENTITY)]
-    made += [keys.organization_lease_key(IDENTITY, place) for place in (None, LOCATION)]
+    made = [
+        *(keys.credentials_note_key(one, b"credentials") for one in (IDENTITY, TEAM)),
+        *(keys.organization_note_key(one, b"credentials") for one in (IDENTITY, TEAM)),
+        *(keys.sign_in_lease_key(one, "ada@example.com", place) for one in (IDENTITY, TEAM) for place in (0, 1)),
+        *(keys.block_note_key(one, "developer-key") for one in (IDENTITY, TEAM)),
+        *(keys.session_key(one) for one in (IDENTITY, TEAM)),
+        *(keys.challenge_key(one) for one in (IDENTITY, TEAM)),
+    ]
     assert len(set(made)) == len(made)

@@ -233,11 +233,12 @@ def _retry_at(response: HttpResponse, refusal: Refusal) -> DateTime:
     """Return the moment BILL may be asked again.
 
     The start of the next clock hour for the hourly limits; 15 minutes for a locked organization; a minute
-    for the limits by the minute (Spend & Expense calls, text messages), for which BILL names no code.
+    for the limits by the minute (Spend & Expense calls, text messages), for which BILL names no code, and for whatever
+    else answers HTTP 429 without one.
     """
     if refusal.code == "BDC_1107" or (not refusal.code and response.status == 423):
         return response.sent_at.add(minutes=15)
     by_minute = response.request.path.startswith("/v3/spend/") or response.request.purpose is Purpose.STEP
-    if by_minute and (refusal.code != "BDC_1144" or "minute" in refusal.message):
+    if not refusal.code or (by_minute and (refusal.code != "BDC_1144" or "minute" in refusal.message)):
         return response.sent_at.add(minutes=1)
     return response.sent_at.start_of("hour").add(hours=1)

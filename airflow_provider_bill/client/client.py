@@ -58,6 +58,11 @@ class BillClient:
         self._v2 = V2(self._requester, credentials)
         self._dialect = self._v2 if credentials.dialect == "v2" else self._v3
 
+    @property
+    def call_seconds(self) -> float:
+        """How many seconds one call takes at most."""
+        return self._transport.call_seconds
+
     @cached_property
     def mfa(self) -> ClientMfa:
         """What passes MFA at BILL."""
@@ -108,11 +113,14 @@ class BillClient:
         """
         return (self._v2 if request.dialect == "v2" else self._v3).send(session, request, around)
 
-    def sign_in(self, remembered_device: RememberedDevice | None = None) -> BillSession:
+    def sign_in(
+        self, remembered_device: RememberedDevice | None = None, *, before_each: Callable[[], None] = lambda: None
+    ) -> BillSession:
         """Open a session; sent once, as ten refusals lock the user.
 
         :param remembered_device: makes the session trusted; the credentials' own is not sent by itself, as BILL
             may have refused it
+        :param before_each: called before each call that it takes; what it raises stops the sign-in
         :raises BillSignInRefusedError: if BILL refuses the credentials
         :raises BillMfaError: if BILL does not know the remembered device (see ``advice``)
         :raises BillRateLimitError: if the sign-ins of this hour are used up
@@ -125,7 +133,7 @@ class BillClient:
             self.credentials.check_mfa()
         failure: BillSignInRefusedError
         try:
-            return self.credentials.sign_in(self._requester, remembered_device)
+            return self.credentials.sign_in(self._requester.telling(before_each), remembered_device)
         except BillSignInRefusedError as error:
             # BILL may call an unknown device an invalid session: then the credentials were not the reason.
             if remembered_device is None or error.code != "BDC_1109":

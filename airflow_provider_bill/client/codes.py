@@ -148,6 +148,8 @@ _REFUSED_AT_SIGN_IN = {
     "BDC_1123": "correct organization_id of the connection, or use a key that may enter that organization",
     "BDC_1129": "correct organization_id, then the other fields of the connection",
 }
+#: Those of them that are about the connection and nothing else.
+_FINAL_AT_SIGN_IN = frozenset({"BDC_1123", "BDC_1129"})
 #: Codes that say little: another code beside them is preferred, and at a 5xx they decide nothing.
 _GENERIC = frozenset({"BDC_1001", "BDC_1002"})
 
@@ -187,6 +189,18 @@ def error_class(code: str, status: int, purpose: Purpose) -> type[BillError]:
     return BillApiError
 
 
+def is_session_over(code: str | None) -> bool:
+    """Return whether a refusal says by its code that the session is over; HTTP 401 alone can mean anything."""
+    known = CODES.get(code or "")
+    return known is not None and known.error is BillSessionExpiredError
+
+
+def is_final_refusal(code: str | None) -> bool:
+    """Return whether BILL documents a refusal of a sign-in as one that trying again cannot change."""
+    known = CODES.get(code or "")
+    return code in _FINAL_AT_SIGN_IN or (known is not None and known.error is BillSignInRefusedError)
+
+
 def advice_for(code: str, cls: type[BillError]) -> str:
     """Return what to do about an error of that class and code."""
     known = CODES.get(code)
@@ -206,7 +220,7 @@ def unanswered(purpose: Purpose) -> type[BillError]:
 ADVICE: dict[type[BillError], str] = {
     BillApiError: _CALL,
     BillOutcomeUnknownError: "look in BILL whether it was done before sending it again",
-    BillRateLimitError: CODES["BDC_1144"].advice,
+    BillRateLimitError: "wait for some minutes",
     BillSessionExpiredError: CODES["BDC_1109"].advice,
     BillSignInRefusedError: _CREDENTIALS,
     BillUnavailableError: "try again later",

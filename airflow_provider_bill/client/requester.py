@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -33,6 +34,13 @@ class Requester:
         self.redactor = redactor
         self.clock = clock
         self._transport = transport
+        self._before: Callable[[], None] = lambda: None
+
+    def telling(self, before: Callable[[], None]) -> Requester:
+        """Return a requester that calls something before each single sending; what that raises stops it."""
+        other = copy.copy(self)
+        other._before = before
+        return other
 
     def v3(self, request: BillRequest, headers: Mapping[str, str], around: Around | None = None) -> Answer:
         """Send a v3 request.
@@ -76,7 +84,13 @@ class Requester:
         **what: Any,
     ) -> Answer:
         def once() -> Answer:
+            self._before()
             response = self._transport.send(request, url, sent_at=self.clock(), **what)
             return read(response, self.redactor.redact)
 
-        return with_retries(once if around is None else lambda: around(once), request, self._transport.sleep)
+        return with_retries(
+            once if around is None else lambda: around(once),
+            request,
+            self._transport.sleep,
+            seconds=self._transport.call_seconds,
+        )

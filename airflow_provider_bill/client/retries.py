@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
@@ -26,7 +27,7 @@ CONCURRENCY_ATTEMPTS = 6
 READ_ATTEMPTS = 3
 
 
-def with_retries(once: Callable[[], T], request: BillRequest, sleep: Callable[[float], None]) -> T:
+def with_retries(once: Callable[[], T], request: BillRequest, sleep: Callable[[float], None], *, seconds: float) -> T:
     """Send a call, and again where that is right.
 
     A call refused with BDC_1322 was not acted on, so any is sent again. An unavailable BILL is asked
@@ -35,9 +36,10 @@ def with_retries(once: Callable[[], T], request: BillRequest, sleep: Callable[[f
     :param once: sends the call, once
     :param request: the call
     :param sleep: waits for so many seconds
+    :param seconds: after which it is not sent again: a caller waits, and a hanging host answers no better the next time
     :raises BillError: of the last attempt
     """
-    policy = _RetryPolicy(request)
+    policy = _RetryPolicy(request, ends_at=time.monotonic() + seconds)
     try:
         return once()  # nearly always the end of it, and quicker than asking tenacity
     except policy.retried as error:
@@ -61,7 +63,8 @@ def with_retries(once: Callable[[], T], request: BillRequest, sleep: Callable[[f
 class _RetryPolicy:
     """How often one call is sent again; each kind of failure is counted for itself."""
 
-    def __init__(self, request: BillRequest) -> None:
+    def __init__(self, request: BillRequest, *, ends_at: float) -> None:
+        self._ends_at = ends_at
         self._label = request.label
         self._attempts: dict[type[BillError], int] = {BillConcurrencyError: CONCURRENCY_ATTEMPTS}
         if request.purpose is Purpose.READ:
@@ -81,7 +84,7 @@ class _RetryPolicy:
 
     def is_over(self, state: RetryCallState) -> bool:
         kind = _failure_of(state)
-        return self._failures[kind] >= self._attempts.get(kind, 1)
+        return self._failures[kind] >= self._attempts.get(kind, 1) or time.monotonic() >= self._ends_at
 
     def seconds(self, state: RetryCallState) -> float:
         kind = _failure_of(state)

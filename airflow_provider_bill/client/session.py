@@ -50,6 +50,7 @@ class BillSession:
     :param idle_limit: how long it lives without a call; None where use does not matter
     :param ends_at: its fixed end, UTC (OAuth); None where there is none
     :param signed_in_by: the dag, run and task that opened it
+    :param renewals: how many sessions in a row, before this one, BILL ended within a minute
     """
 
     session_token: str = field(repr=False)
@@ -62,6 +63,7 @@ class BillSession:
     idle_limit: Duration | None = IDLE_LIMIT
     ends_at: DateTime | None = None
     signed_in_by: Mapping[str, str] = field(default_factory=dict)
+    renewals: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "session_token", Secret(self.session_token))

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import requests
 from pendulum import DateTime
-from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
 
 from airflow_provider_bill import __version__
 from airflow_provider_bill.client.codes import ADVICE, unanswered
+from airflow_provider_bill.client.deadline import DeadlineAdapter, begin_call
 from airflow_provider_bill.client.environments import is_loopback
 from airflow_provider_bill.client.request import BillRequest
 from airflow_provider_bill.client.session import Clock, utc_now
@@ -69,7 +69,7 @@ class Transport:
     It follows no redirect, keeps no cookie, reads no ``~/.netrc``, and reaches this machine through no proxy; none of
     its errors holds the request.
 
-    :param timeout: seconds to wait for a connection, and for each piece of an answer
+    :param timeout: seconds to wait for a connection, and for an answer; a whole call takes no longer than both
     :param max_answer_bytes: bytes of an answer's body, unpacked, that are read at most
     :param clock: gives the moment a call is sent
     :param user_agent_suffix: appended to the User-Agent, such as the Airflow version
@@ -87,12 +87,14 @@ class Transport:
     ) -> None:
         self.clock = clock
         self.sleep = sleep
+        #: Seconds that one sending takes at most, from its connection to the last byte of its answer.
+        self.call_seconds = sum(timeout)
         self._timeout = timeout
         self._max_answer_bytes = max_answer_bytes
         self._session = _Session()
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, HTTPAdapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE))
+            self._session.mount(scheme, DeadlineAdapter(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE))
         versions = f"requests/{requests.__version__} python/{platform.python_version()}"
         self._headers = {
             "User-Agent": f"airflow-provider-bill/{__version__} {versions} {user_agent_suffix}".strip(),
@@ -150,11 +152,18 @@ class Transport:
             raise failure
         moment = sent_at or self.clock()
         started = time.perf_counter()
+        begin_call(self.call_seconds)
         try:
             response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
             content = self._content(response)
         except requests.RequestException as error:
             failure = _failure(request, error)
+        except OSError:
+            # All that can go wrong on the way is an error of requests; this is a file that it looks for beforehand.
+            failure = BillConfigurationError(
+                f"{request.label} was not sent: the file of trusted certificates is missing",
+                advice="correct the environment variable REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE of the worker",
+            )
         if failure is not None:  # raised here, where no context can carry the request and its headers along
             log.debug("%s: %s after %.3f s", request.label, type(failure).__name__, time.perf_counter() - started)
             raise failure
@@ -201,6 +210,11 @@ class Transport:
 
 def _failure(request: BillRequest, error: requests.RequestException) -> BillError:
     """Return our error of one of requests'; nothing of the old one is kept, as it carries the request."""
+    if isinstance(error, ValueError):  # an address that requests cannot use, looked at before anything is sent
+        return BillConfigurationError(
+            f"{request.label} was not sent: requests cannot use an address on the way ({type(error).__name__})",
+            advice="check the proxy settings in the environment of the worker, and the connection's host",
+        )
     causes = list(_causes(error))
     reason = next((word for kind, word in _REASONS if any(isinstance(c, kind) for c in causes)), "the connection broke")
     if any(_means_never_sent(cause) for cause in causes):
@@ -253,6 +267,7 @@ _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectTimeoutError, "no connection within the time limit"),
     (NewConnectionError, "no connection (unknown host or connection refused)"),
     (requests.exceptions.ReadTimeout, "no answer within the time limit"),
+    (ReadTimeoutError, "no answer within the time limit"),  # in the middle of an answer
     (TimeoutError, "no answer within the time limit"),
     (ConnectionResetError, "the connection was reset"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -33,7 +33,8 @@ class BillHook(BaseHook):
     :param bill_conn_id: Airflow connection of type ``bill``
     :param organization_id: BILL organization (``008...``) to use instead of the connection's own
     :param store: where the session is shared: ``variable`` (all DAGs), ``xcom`` (the run of the login task whose
-        handle this hook was made from), ``memory`` (this process). Default: ``variable`` in a task, else ``memory``
+        handle this hook was made from), ``memory`` (this process). Default: ``variable`` where Airflow's Variables
+        can be reached, as in a task, else ``memory``
     :param require_trusted: use only a session that has passed MFA; calls that move money look for one by themselves
     :param timeout: seconds to wait for a connection and for an answer
     :param max_answer_bytes: bytes of an answer, unpacked, that are read at most
@@ -326,15 +327,20 @@ class BillHook(BaseHook):
             settle(VariableStore(), write_id, carried_out=carried_out, result=result)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Sign in and out again, once; stores nothing and sends no text message.
+        """Sign in and out again, once; stores no session and sends no text message.
+
+        It stands behind the same guard as every sign-in: what BILL has refused is not sent again, and a success counts
+        for all.
 
         :return: whether it worked, and a sentence for the connection page
         """
+        nothing: Callable[[], None] = lambda: None  # noqa: E731
         try:
-            client = self._client()
-            session = client.sign_in()
+            client = self._shared.client
             if not client.credentials.signs_in:
                 return True, "The token will be sent as it is: this kind of sign-in has no sign-in call."
+            with self._shared.guard.admit(nothing):
+                session = client.sign_in(before_each=self._shared.guard.prolong)
             client.sign_out(session)
         except BillError as error:
             return False, str(error)
@@ -363,10 +369,10 @@ class BillHook(BaseHook):
         )
 
     def _client(self) -> BillClient:
-        from airflow_provider_bill.hooks.wiring import make_client
+        from airflow_provider_bill.hooks.wiring import find_connection, make_client
 
         return make_client(
-            self.get_connection(self.bill_conn_id),
+            find_connection(self.get_connection, self.bill_conn_id),
             self.organization_id,
             timeout=self.timeout,
             max_answer_bytes=self.max_answer_bytes,

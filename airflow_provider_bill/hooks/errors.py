@@ -6,11 +6,11 @@ import functools
 import logging
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, get_current_context
 
 try:
     from airflow.sdk.exceptions import AirflowRescheduleException
@@ -18,6 +18,7 @@ except ImportError:  # Airflow 2; the one name that common.compat does not hand 
     from airflow.exceptions import AirflowRescheduleException
 
 from airflow_provider_bill.exceptions import BillError, BillRateLimitError
+from airflow_provider_bill.version_compat import AIRFLOW_V_3_0_PLUS
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -65,9 +66,13 @@ class airflow_errors:  # used like contextlib's own, in a ``with`` statement and
 
     def _outward(self, error: BaseException) -> BaseException:
         without_secrets(error)
-        if not isinstance(error, BillError) or error.retryable or isinstance(error, AirflowFailException):
+        if not isinstance(error, BillError) or isinstance(error, (AirflowFailException, AirflowRescheduleException)):
             return error
-        return _unretried(error)
+        if not error.retryable:
+            return _unretried(error)
+        if isinstance(error, BillRateLimitError) and error.retry_at is not None and _may_wait():
+            return _waiting(error, error.retry_at)
+        return error
 
 
 class operator_errors(airflow_errors):
@@ -78,12 +83,42 @@ class operator_errors(airflow_errors):
 
     def _outward(self, error: BaseException) -> BaseException:
         error = super()._outward(error)
-        if not isinstance(error, BillRateLimitError) or error.retry_at is None:
-            return error
-        log.info("%s", error)
-        # A few seconds apart, so that a whole company does not come back in one moment.
-        again = error.retry_at + timedelta(seconds=random.uniform(1, 30))  # noqa: S311
-        return AirflowRescheduleException(again)  # type: ignore[no-untyped-call]
+        if isinstance(error, BillRateLimitError) and error.retry_at is not None:
+            return _waiting(error, error.retry_at)
+        return error
+
+
+def _may_wait() -> bool:
+    """Return whether a task is running that Airflow may run again, and can run again at a certain time."""
+    try:
+        ti = get_current_context()["ti"]
+    except (RuntimeError, AirflowException):
+        return False
+    # Airflow 2 looks at the time only where the task says that it can be rescheduled.
+    return bool(ti.max_tries) and (AIRFLOW_V_3_0_PLUS or bool(getattr(ti.task, "reschedule", False)))
+
+
+def _waiting(error: BillRateLimitError, retry_at: datetime) -> BaseException:
+    """Return the error as one after which Airflow runs the task again at that time, and counts no retry."""
+    if isinstance(error, AirflowRescheduleException):
+        return error
+    log.info("%s", error)
+    twin = _Waiting.__new__(_Waiting, *error.args)
+    twin.__dict__.update(error.__dict__)
+    # A few seconds apart, so that a whole company does not come back in one moment.
+    twin.reschedule_date = retry_at + timedelta(seconds=random.uniform(1, 30))  # noqa: S311
+    return twin
+
+
+class _Waiting(BillRateLimitError, AirflowRescheduleException):
+    """BILL's limit, and what has Airflow run the task again once it is over."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        attributes = {name: value for name, value in vars(self).items() if name != "reschedule_date"}
+        return _put_together_plain, (BillRateLimitError, self.args, attributes)
+
+
+_Waiting.__name__ = BillRateLimitError.__name__
 
 
 def without_secrets(error: BaseException) -> None:
@@ -148,7 +183,10 @@ def _airflows_parts(error: BillError) -> tuple[str, tuple[str], dict[str, object
 
 
 def _put_together(kind: type[BillError], args: tuple[object, ...], attributes: dict[str, object]) -> BillError:
-    unretried = _unretried_class(kind)
-    error = unretried.__new__(unretried, *args)
+    return _put_together_plain(_unretried_class(kind), args, attributes)
+
+
+def _put_together_plain(kind: type[BillError], args: tuple[object, ...], attributes: dict[str, object]) -> BillError:
+    error = kind.__new__(kind, *args)
     error.__dict__.update(attributes)
     return error

@@ -105,9 +105,9 @@ class Devices:
         self._identity = identity
         self._credentials = credentials
         self._user = user
-        self._key = keys.device_key(identity.environment, user)
-        self._seal_key = keys.device_seal_key(identity.environment, user)
-        self._refusals_key = keys.device_refusals_key(identity.environment, user)
+        self._key = keys.device_key(identity, user)
+        self._seal_key = keys.device_seal_key(identity, user)
+        self._refusals_key = keys.device_refusals_key(identity, user)
         self._seal: Seal | None = None
         self._own = credentials.remembered_device
         self._clock = clock

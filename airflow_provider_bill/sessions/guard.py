@@ -1,25 +1,35 @@
-"""What stands before a sign-in: one at a time, none with refused credentials, none while blocked.
+"""What stands before a sign-in: few at a time, none with refused credentials, none while blocked.
 
-Its notes are Variables that a person can read, and delete to clear them; ``keys.py`` names them.
+Its notes are Variables that a person can read, and delete to clear them; ``keys.py`` names them. They are about where
+and as whom to sign in, not about a connection: ten connections of one user share its refusals.
 """
 
 from __future__ import annotations
 
-import hmac
+import dataclasses
 import json
 import logging
-import os
+import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from airflow_provider_bill.client.auth.base import Credentials
+from airflow_provider_bill.client.codes import is_final_refusal
+from airflow_provider_bill.client.environments import Environment
+from airflow_provider_bill.client.secret import SecretBytes
 from airflow_provider_bill.client.session import Clock, utc_now
-from airflow_provider_bill.exceptions import BillRateLimitError, BillSignInRefusedError, BillStoreError
+from airflow_provider_bill.exceptions import (
+    BillRateLimitError,
+    BillSignInRefusedError,
+    BillStoreError,
+    BillUnavailableError,
+)
 from airflow_provider_bill.sessions import keys
-from airflow_provider_bill.sessions.derivation import costly_key
-from airflow_provider_bill.sessions.identity import Identity, XComLocation
+from airflow_provider_bill.sessions.identity import Identity
 from airflow_provider_bill.sessions.locks import Lock
 from airflow_provider_bill.sessions.stores import Store
 from airflow_provider_bill.sessions.times import from_text
@@ -27,8 +37,12 @@ from airflow_provider_bill.sessions.times import from_text
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-#: For so many seconds after a sign-in, its credentials count as good, and other organizations need not wait.
+#: For so many seconds after a sign-in, its credentials count as good, and another organization need not wait for it.
 PROVEN_SECONDS = 900
+#: For so many seconds a refusal is remembered that need not be the credentials' fault, such as a gateway's.
+UNSURE_SECONDS = 900
+#: Sign-ins of one login in flight at most: so many refusals cost a password that was changed at BILL a moment ago.
+IN_FLIGHT = 2
 #: Refusals that speak of the organization and not of the user or key.
 _OF_ORGANIZATION = frozenset({"BDC_1105", "BDC_1106", "BDC_1123", "BDC_1129"})
 
@@ -41,14 +55,15 @@ class _Proven(Generic[T]):
 
 
 class Guard:
-    """Lets one sign-in of an identity through at a time, and remembers how it ended.
+    """Lets few sign-ins of a login through at a time, and remembers how they ended.
 
     :param store: where notes and leases lie; all hosts must see the same
     :param identity: what the sessions belong to
     :param credentials: what is about to be sent
+    :param environment: where it is sent
     :param lock: lets one caller through at a time
-    :param location: of the session in the XCom store; None for the other stores
     :param clock: gives the present moment in UTC
+    :param check: called before a sign-in; what it raises stops it
     """
 
     def __init__(
@@ -56,64 +71,91 @@ class Guard:
         store: Store,
         identity: Identity,
         credentials: Credentials,
+        environment: Environment,
         *,
         lock: Lock,
-        location: XComLocation | None = None,
         clock: Clock = utc_now,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._identity = identity
-        # Without the organization: a wrong password is wrong for all of them, and ten refusals lock the user.
-        self._secrets = replace(credentials, organization_id="").sealing_secrets()
         self._clock = clock
         self._lock = lock
-        self._login_note = keys.login_note_key(identity)
-        self._organization_note = keys.organization_note_key(identity)
+        self._check = check
         self._limit_key = credentials.limit_key()
-        self._login_lease = keys.login_lease_key(identity)
-        self._organization_lease = keys.organization_lease_key(identity, location)
+        # Without the organization: a wrong password is wrong for all of them, and ten refusals lock the user.
+        # Without the kind: v2 and v3 sign in the same user.
+        _, *secrets = dataclasses.replace(credentials, organization_id="").sealing_secrets()
+        addresses = dataclasses.astuple(environment)
+        self._credentials = SecretBytes(json.dumps([*addresses, *secrets]).encode())
+        account = credentials.account()
+        # One organization has always the same place, so that two tasks never sign in to it at once.
+        places = [keys.sign_in_lease_key(identity, account, number) for number in range(IN_FLIGHT)]
+        self._first_place = places[0]
+        self._place = places[zlib.crc32(identity.organization_id.encode()) % IN_FLIGHT]
+        self._held = ""
 
     @contextmanager
     def admit(self, peek: Callable[[], T | None]) -> Iterator[T | None]:
         """Wait until a sign-in may begin, and note how it ended.
 
         Nobody knows yet whether unproven credentials are good: one caller finds out, for all organizations. With proven
-        ones only the callers of one organization wait for each other.
+        ones, as many are let through as there are places.
 
         :param peek: returns the session, if another has signed in meanwhile
         :return: what ``peek`` has found; None if the caller is to sign in
         :raises BillSignInRefusedError: BILL has refused these very credentials before; nothing is sent
         :raises BillRateLimitError: BILL takes no more sign-ins in this hour; nothing is sent
+        :raises BillUnavailableError: BILL did not answer the sign-in that this one has waited for; nothing is sent
         """
-        if not self._are_proven():
-            with self._lock.acquire(self._login_lease, lambda: self._peek_unproven(peek)) as proven:
+        self._check()
+        before = self._read(self._note_key)
+        if not self._are_proven(before):
+            with self._lock.acquire(self._first_place, lambda: self._peek_unproven(peek, before)) as proven:
                 if proven is None:
-                    with self._noted(proven=False):
+                    with self._noted(self._first_place, proven=False):
                         yield None
                     return
             if proven.session is not None:
                 yield proven.session
                 return
         # The first lock is free again: who dies here holds others up for one lease and not for two.
-        with self._lock.acquire(self._organization_lease, peek) as found:
+        with self._lock.acquire(self._place, lambda: self._peek_proven(peek, before)) as found:
             if found is not None:
                 yield found
                 return
-            with self._noted(proven=self._are_proven()):
+            with self._noted(self._place, proven=self._are_proven(before)):
                 yield None
 
-    def _peek_unproven(self, peek: Callable[[], T | None]) -> _Proven[T] | None:
-        session = peek()
-        return _Proven(session) if session is not None or self._are_proven() else None
+    def prolong(self) -> None:
+        """Say that the sign-in goes on: a further call of it is about to be sent.
 
-    def _are_proven(self) -> bool:
-        """Return whether these credentials were good a short while ago; raise if a sign-in is hopeless."""
-        of_login, of_organization = self._read(self._login_note), self._read(self._organization_note)
-        self._raise_if_blocked(self._read(self._block_note()))
-        self._raise_if_blocked(of_organization)
-        self._raise_if_refused(self._login_note, of_login)
-        self._raise_if_refused(self._organization_note, of_organization)
-        return of_login.get("state") == "proven" and self._is_mine(of_login) and self._is_recent(of_login)
+        :raises BillUnavailableError: another has begun to sign in, as this one took too long
+        """
+        self._lock.prolong(self._held)
+
+    def _peek_unproven(self, peek: Callable[[], T | None], before: dict[str, Any]) -> _Proven[T] | None:
+        session = peek()
+        return _Proven(session) if session is not None or self._are_proven(before) else None
+
+    def _peek_proven(self, peek: Callable[[], T | None], before: dict[str, Any]) -> T | None:
+        session = peek()
+        if session is None:
+            self._are_proven(before)  # or raise
+        return session
+
+    def _are_proven(self, before: dict[str, Any]) -> bool:
+        """Return whether these credentials were good a short while ago; raise if a sign-in is hopeless.
+
+        :param before: the note that was there when this caller began to wait
+        """
+        of_credentials, of_organization = self._read(self._note_key), self._read(self._organization_note_key)
+        self._raise_if_blocked(self._read(self._block_note_key))
+        for key, note in ((self._note_key, of_credentials), (self._organization_note_key, of_organization)):
+            self._raise_if_blocked(note)
+            self._raise_if_refused(key, note)
+        self._raise_if_unanswered(of_credentials, before)
+        return of_credentials.get("state") == "proven" and self._is_recent(of_credentials)
 
     def _raise_if_blocked(self, note: dict[str, Any]) -> None:
         if note.get("state") != "blocked":
@@ -124,43 +166,88 @@ class Guard:
             return
         if self._clock() < until:
             raise BillRateLimitError(
-                f"BILL refuses all sign-ins before {until.isoformat()} ({note.get('code')})",
+                f"BILL refuses these sign-ins before {until.isoformat()} ({note.get('code')})",
                 advice="wait until then; nothing was sent",
                 code=note.get("code"),
                 retry_at=until,
             )
 
     def _raise_if_refused(self, key: str, note: dict[str, Any]) -> None:
-        if note.get("state") == "refused" and self._is_mine(note):
-            raise BillSignInRefusedError(
-                f"{note.get('says')}; that was at {note.get('at')}, and these credentials are not sent again",
-                advice=f"correct the connection {self._identity.conn_id!r}, or, once the cause is fixed at BILL, "
-                f"delete the Variable {key!r}",
-                code=note.get("code"),
+        if note.get("state") != "refused":
+            return
+        until = ""
+        if note.get("until") is not None:
+            try:
+                if self._clock() >= from_text(note["until"]):
+                    return
+            except ValueError:
+                return
+            until = f" before {note['until']}"
+        raise BillSignInRefusedError(
+            f"{note.get('says')}; that was at {note.get('at')}, and these credentials are not sent again{until}",
+            advice=f"correct the connection {self._identity.conn_id!r}, or, once the cause is fixed at BILL, "
+            f"delete the {self._store_word} {key!r}",
+            code=note.get("code"),
+        )
+
+    def _raise_if_unanswered(self, note: dict[str, Any], before: dict[str, Any]) -> None:
+        # Only who has waited for that very sign-in: whoever comes later finds out anew.
+        if note.get("state") == "unanswered" and note != before:
+            raise BillUnavailableError(
+                f"BILL did not answer another task's sign-in at {note.get('at')}, so that this one was not tried",
+                advice="run the task again later",
             )
 
     @contextmanager
-    def _noted(self, *, proven: bool) -> Iterator[None]:
+    def _noted(self, place: str, *, proven: bool) -> Iterator[None]:
         """Note how the sign-in inside ended.
 
+        :param place: the lock that is held for it
         :param proven: whether its success is known already
         """
+        self._held = place
         try:
             yield
         except BillSignInRefusedError as error:
-            key = self._organization_note if error.code in _OF_ORGANIZATION else self._login_note
-            self._note(key, {"state": "refused", "code": error.code, "says": str(error)})
+            key = self._organization_note_key if error.code in _OF_ORGANIZATION else self._note_key
+            facts = {"state": "refused", "code": error.code, "says": str(error)}
+            if not is_final_refusal(error.code):
+                facts["until"] = self._clock().add(seconds=UNSURE_SECONDS).isoformat()
+            self._note(key, facts)
             raise
         except BillRateLimitError as error:
             if error.retry_at is not None:
-                key = self._organization_note if error.code == "BDC_1107" else self._block_note()
-                self._note(key, {"state": "blocked", "code": error.code, "until": error.retry_at.isoformat()})
+                self._note(self._note_of_limit(error), _blocked(error, error.retry_at.isoformat()))
             raise
+        except BillUnavailableError:
+            self._note(self._note_key, {"state": "unanswered", "id": uuid.uuid4().hex[:8]})
+            raise
+        finally:
+            self._held = ""
         if not proven:
-            self._note(self._login_note, {"state": "proven"})
+            self._note(self._note_key, {"state": "proven"})
 
-    def _block_note(self) -> str:
-        return keys.block_note_key(self._identity.environment, self._limit_key)
+    def _note_of_limit(self, error: BillRateLimitError) -> str:
+        """Return the key of the note about a limit: of all with this key only if BILL itself says so."""
+        if error.code == "BDC_1144":
+            return self._block_note_key
+        return self._organization_note_key
+
+    @cached_property
+    def _note_key(self) -> str:
+        return keys.credentials_note_key(self._identity, self._credentials)
+
+    @cached_property
+    def _organization_note_key(self) -> str:
+        return keys.organization_note_key(self._identity, self._credentials)
+
+    @cached_property
+    def _block_note_key(self) -> str:
+        return keys.block_note_key(self._identity, self._limit_key)
+
+    @property
+    def _store_word(self) -> str:
+        return "note" if self._store.name != "variable" else "Variable"
 
     def _is_recent(self, note: dict[str, Any]) -> bool:
         try:
@@ -168,23 +255,8 @@ class Guard:
         except ValueError:
             return False
 
-    def _is_mine(self, note: dict[str, Any]) -> bool:
-        fingerprint = self._fingerprint(str(note.get("salt")))
-        return hmac.compare_digest(fingerprint, str(note.get("fingerprint")))
-
-    def _fingerprint(self, salt: str) -> str:
-        # The secrets are the key, and a guess at them is costly: a note is read by more people than the connection.
-        return costly_key(json.dumps(list(self._secrets)).encode(), salt.encode()).hex()
-
     def _note(self, key: str, facts: dict[str, Any]) -> None:
-        salt = os.urandom(16).hex()
-        note = {
-            "v": 1,
-            **facts,
-            "at": self._clock().isoformat(),
-            "salt": salt,
-            "fingerprint": self._fingerprint(salt),
-        }
+        note = {"v": 2, **facts, "at": self._clock().isoformat(), "connection": self._identity.conn_id}
         try:
             self._store.write(key, json.dumps(note))
         except BillStoreError as error:
@@ -195,4 +267,8 @@ class Guard:
             note = json.loads(self._store.read(key) or "{}")
         except (ValueError, RecursionError):
             return {}
-        return note if isinstance(note, dict) and note.get("v") == 1 else {}
+        return note if isinstance(note, dict) and note.get("v") == 2 else {}
+
+
+def _blocked(error: BillRateLimitError, until: str) -> dict[str, Any]:
+    return {"state": "blocked", "code": error.code or f"HTTP {error.status}", "until": until}

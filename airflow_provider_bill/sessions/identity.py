@@ -18,12 +18,14 @@ class Identity:
     :param organization_id: BILL organization; empty where the kind of sign-in names none
     :param kind: kind of sign-in, such as ``v3``
     :param environment: the base address that the session is for, so that a changed host is another identity
+    :param team: Airflow's team whose task it is; empty where Airflow has no teams, as each sees its own Variables only
     """
 
     conn_id: str
     organization_id: str
     kind: str
     environment: str
+    team: str = ""
 
 
 @dataclass(frozen=True)

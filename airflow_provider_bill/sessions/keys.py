@@ -9,7 +9,7 @@ import hashlib
 import json
 
 from airflow_provider_bill.sessions.derivation import costly_key
-from airflow_provider_bill.sessions.identity import Identity, XComLocation
+from airflow_provider_bill.sessions.identity import Identity
 
 
 def session_key(identity: Identity) -> str:
@@ -22,19 +22,19 @@ def trust_key(identity: Identity) -> str:
     return f"{session_key(identity)}__trusted"
 
 
-def device_key(environment: str, mfa_user: str) -> str:
+def device_key(identity: Identity, mfa_user: str) -> str:
     """Return the key of the record of the devices that BILL remembers for a user."""
-    return f"bill_device_token__{_user(environment, mfa_user)}"
+    return f"bill_device_token__{_user(identity, mfa_user)}"
 
 
-def device_seal_key(environment: str, mfa_user: str) -> str:
+def device_seal_key(identity: Identity, mfa_user: str) -> str:
     """Return the key of what seals that record."""
-    return f"bill_device_token_key__{_user(environment, mfa_user)}"
+    return f"bill_device_token_key__{_user(identity, mfa_user)}"
 
 
-def device_refusals_key(environment: str, mfa_user: str) -> str:
+def device_refusals_key(identity: Identity, mfa_user: str) -> str:
     """Return the key of the note about devices that BILL does not honour."""
-    return f"bill_device_refused__{_user(environment, mfa_user)}"
+    return f"bill_device_refused__{_user(identity, mfa_user)}"
 
 
 def old_device_key(identity: Identity) -> str:
@@ -42,38 +42,35 @@ def old_device_key(identity: Identity) -> str:
     return f"bill_device_token__{_organization(identity)}"
 
 
-def login_note_key(identity: Identity) -> str:
-    """Return the key of the note about credentials that BILL refused, or has just accepted."""
-    return f"bill_sign_in__{identity.conn_id}__{identity.kind}"
+def credentials_note_key(identity: Identity, credentials: bytes) -> str:
+    """Return the key of the note about credentials that BILL refused, or has just accepted.
+
+    :param credentials: all that decides where and as whom to sign in; the name must not help to guess it
+    """
+    return f"bill_sign_in__{_costly_digest(credentials)}{_team(identity)}"
 
 
-def organization_note_key(identity: Identity) -> str:
-    """Return the key of the note about an organization that BILL refused or locked."""
-    return f"bill_sign_in__{_organization(identity)}__{identity.kind}"
+def organization_note_key(identity: Identity, credentials: bytes) -> str:
+    """Return the key of the note about an organization that BILL refused to these credentials, or locked."""
+    return f"bill_sign_in__{_costly_digest(credentials)}__{identity.organization_id or 'any'}{_team(identity)}"
 
 
-def block_note_key(environment: str, limit_key: str) -> str:
+def block_note_key(identity: Identity, limit_key: str) -> str:
     """Return the key of the note until when BILL refuses all sign-ins.
 
-    :param environment: base address of BILL
     :param limit_key: by what BILL counts them, such as the developer key; the name must not help to guess it
     """
-    digest = costly_key(limit_key.encode(), f"airflow-provider-bill {environment}".encode()).hex()[:16]
-    return f"bill_sign_in_block__{digest}"
+    return f"bill_sign_in_block__{_costly_digest(_parts(identity.environment, limit_key))}{_team(identity)}"
 
 
-def login_lease_key(identity: Identity) -> str:
-    """Return the key of the lease for the first sign-in with these credentials."""
-    return f"bill_sign_in_lease__{identity.conn_id}__{identity.kind}"
+def sign_in_lease_key(identity: Identity, account: str, place: int) -> str:
+    """Return the key of the lease for a sign-in.
 
-
-def organization_lease_key(identity: Identity, location: XComLocation | None) -> str:
-    """Return the key of the lease for a sign-in to one organization.
-
-    :param location: of the session, in the XCom store
+    :param account: as whom; its sign-ins are counted together, whatever connection makes them
+    :param place: number of one of those that may be in flight at a time
     """
-    parts = [] if location is None else [str(part) for part in vars(location).values()]
-    return "__".join([f"bill_sign_in_lease__{_organization(identity)}__{identity.kind}", *parts])
+    digest = hashlib.sha256(_parts(identity.environment, account)).hexdigest()[:16]
+    return f"bill_sign_in_lease__{digest}__{place}{_team(identity)}"
 
 
 def challenge_key(identity: Identity) -> str:
@@ -81,9 +78,9 @@ def challenge_key(identity: Identity) -> str:
     return f"bill_mfa_challenge__{_organization(identity)}"
 
 
-def mfa_turn_key(environment: str, mfa_user: str) -> str:
+def mfa_turn_key(identity: Identity, mfa_user: str) -> str:
     """Return the key of the lease for having a code sent and entering it, one for each user of BILL."""
-    return f"bill_mfa_turn__{_user(environment, mfa_user)}"
+    return f"bill_mfa_turn__{_user(identity, mfa_user)}"
 
 
 def writes_prefix(dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
@@ -97,11 +94,25 @@ def settlement_key(write_id: str) -> str:
     return f"bill_write_settled__{write_id}"
 
 
-def _user(environment: str, mfa_user: str) -> str:
+def _user(identity: Identity, mfa_user: str) -> str:
     """Return a digest of a user of BILL: Variables' names are seen by many, and a user is an e-mail address."""
-    user = json.dumps([environment, mfa_user.strip().lower()])
-    return hashlib.sha256(user.encode()).hexdigest()[:16]
+    user = _parts(identity.environment, mfa_user.strip().lower())
+    return f"{hashlib.sha256(user).hexdigest()[:16]}{_team(identity)}"
 
 
 def _organization(identity: Identity) -> str:
-    return f"{identity.conn_id}__{identity.organization_id or 'any'}"
+    return f"{identity.conn_id}__{identity.organization_id or 'any'}{_team(identity)}"
+
+
+def _team(identity: Identity) -> str:
+    # Keys of Variables are unique over all teams, and a team sees only its own.
+    return f"__team_{identity.team}" if identity.team else ""
+
+
+def _costly_digest(material: bytes) -> str:
+    return costly_key(material, b"airflow-provider-bill").hex()[:16]
+
+
+def _parts(*parts: str) -> bytes:
+    # JSON keeps the parts apart: ("ab", "c") and ("a", "bc") are different keys.
+    return json.dumps(parts).encode()

@@ -7,13 +7,11 @@ takes, read back, go on only if it is still mine. If it ever fails, the price is
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
 import random
 import socket
-import stat
 import tempfile
 import threading
 import time
@@ -21,24 +19,28 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from airflow_provider_bill.exceptions import BillStoreError
+from airflow_provider_bill.exceptions import BillStoreError, BillUnavailableError
+from airflow_provider_bill.sessions.host import file_of, host_id
 from airflow_provider_bill.sessions.stores import Store
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-#: Seconds that a lease lasts if its owner says nothing more: longer than the longest sign-in (5 s to connect and
-#: 60 s to answer), so that only a dead owner loses it.
+#: Seconds that a lease lasts if its owner says nothing more: longer than the longest call (5 s to connect and 60 s to
+#: answer), so that only a dead owner loses it.
 LEASE_SECONDS = 75.0
-#: Seconds to wait at least between writing the lease and reading it back.
-SETTLE_SECONDS = 0.25
+#: Seconds to wait at least between writing the lease and reading it back: longer than a write takes on a bad day.
+SETTLE_SECONDS = 1.0
 #: Seconds between two reads while another holds the lease.
 POLL_SECONDS = 0.5
 #: Seconds between two looks at the file lock while another process of this host holds it.
 HOST_POLL_SECONDS = 0.05
+#: How often a lease is claimed by one who reads back something that nobody has claimed.
+LOST_CLAIMS = 5
+#: No lease is waited for any longer, whatever it says.
+LONGEST_LEASE_SECONDS = 3600.0
 
 
 class Lock(Protocol):
@@ -50,6 +52,12 @@ class Lock(Protocol):
         :param key: what is locked; callers of different keys never wait for one another
         :param peek: returns what the lock is wanted for, if another has made it meanwhile
         :return: what ``peek`` has found, and then there is nothing to wait for; None once the lock is the caller's
+        """
+
+    def prolong(self, key: str) -> None:
+        """Hold a lock that is the caller's for as long again.
+
+        :raises BillUnavailableError: another has it by now
         """
 
 
@@ -64,12 +72,74 @@ class ProcessLock:
         with self._locks[key]:
             yield peek()
 
+    def prolong(self, key: str) -> None:
+        """Do nothing: it lasts."""
+
+
+class HostLock:
+    """Among all processes of this user on this host; for where no store is shared with others.
+
+    :param seconds: how long another process is waited for at most
+    :param sleep: waits for so many seconds
+    :param monotonic: this host's steady clock in seconds
+    """
+
+    def __init__(
+        self,
+        *,
+        seconds: float = LEASE_SECONDS,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._seconds = seconds
+        self._sleep = sleep
+        self._monotonic = monotonic
+
+    @contextmanager
+    def acquire(self, key: str, peek: Callable[[], T | None]) -> Iterator[T | None]:
+        """Wait for the lock."""
+        with self.hold(key):
+            yield peek()
+
+    def prolong(self, key: str) -> None:
+        """Do nothing: it lasts for as long as its process."""
+
+    @contextmanager
+    def hold(self, key: str) -> Iterator[bool]:
+        """Wait for the file lock.
+
+        :return: whether it is the caller's; if not, it has been waited for in vain, or none is possible
+        """
+        # Slow to import, and a task that finds a warm session does not need it.
+        from filelock import FileLock, Timeout
+
+        lock = None
+        try:
+            lock = FileLock(file_of(key, "lock"), mode=0o600)
+            since = self._monotonic()
+            while not lock.is_locked:
+                try:
+                    lock.acquire(blocking=False)
+                except Timeout:
+                    if self._monotonic() - since >= self._seconds:
+                        raise
+                    self._sleep(HOST_POLL_SECONDS)
+        except Timeout:
+            log.info("Other processes of this host have had the lock for %.0f s; going on without it.", self._seconds)
+        except (OSError, NotImplementedError) as error:
+            log.warning("No file lock is possible in %s (%s); going on without one.", tempfile.gettempdir(), error)
+        try:
+            yield lock is not None and lock.is_locked
+        finally:
+            if lock is not None:
+                lock.release()
+
 
 class LeaseLock:
     """Among all processes of all hosts that use the same store.
 
     :param store: where the leases lie; all hosts must see the same
-    :param lease_seconds: how long a lease lives whose owner has died
+    :param lease_seconds: how long a lease lives whose owner has died; it says so itself, for whoever waits for it
     :param sleep: waits for so many seconds
     :param monotonic: this host's steady clock in seconds; no other host's clock is trusted
     """
@@ -86,105 +156,106 @@ class LeaseLock:
         self._lease_seconds = lease_seconds
         self._sleep = sleep
         self._monotonic = monotonic
+        # The lease alone is enough; the file lock spares the store, and tells that a holder of this host is dead.
+        self._host = HostLock(seconds=lease_seconds, sleep=sleep, monotonic=monotonic)
+        #: Key -> my lease, and when I wrote it.
+        self._mine: dict[str, tuple[str, float]] = {}
 
     @contextmanager
     def acquire(self, key: str, peek: Callable[[], T | None]) -> Iterator[T | None]:
         """Wait for the lock."""
-        with self._host_lock(key):
+        with self._host.hold(key) as host_is_mine:
             found = peek()
             if found is not None:
                 yield found
                 return
-            mine = _new_lease()
+            host = _host_id() if host_is_mine else ""
             try:
-                yield self._wait_for_lease(key, mine, peek)
+                yield self._wait_for_lease(key, host, peek)
             finally:
                 # Also after an interrupt while waiting: a lease left behind would hold up all others.
-                self._release(key, mine)
+                self._release(key)
 
-    @contextmanager
-    def _host_lock(self, key: str) -> Iterator[None]:
-        # Slow to import, and a task that finds a warm session does not need it.
-        from filelock import FileLock, Timeout
-
-        lock = None
-        try:
-            lock = FileLock(_own_folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.lock", mode=0o600)
-            since = self._monotonic()
-            while not lock.is_locked:
-                try:
-                    lock.acquire(blocking=False)
-                except Timeout:
-                    if self._monotonic() - since >= self._lease_seconds:
-                        raise
-                    self._sleep(HOST_POLL_SECONDS)
-        except Timeout:
-            log.warning(
-                "Another process of this host has been signing in to BILL for too long; not waiting for it any longer."
+    def prolong(self, key: str) -> None:
+        """Hold the lease for as long again, if much of its life is over."""
+        mine, since = self._mine[key]
+        if self._monotonic() - since < self._lease_seconds / 3:
+            return
+        if self._store.read(key) != mine:
+            raise BillUnavailableError(
+                "signing in took so long that another task has begun to", advice="run the task again"
             )
-        except (OSError, NotImplementedError) as error:
-            # The lease alone is enough; the lock only spares the store.
-            log.warning("No file lock is possible in %s (%s); going on without one.", tempfile.gettempdir(), error)
-        try:
-            yield
-        finally:
-            if lock is not None:
-                lock.release()
+        self._write(key, _lease(json.loads(mine)["host"], self._lease_seconds))
 
-    def _wait_for_lease(self, key: str, mine: str, peek: Callable[[], T | None]) -> T | None:
-        """Return what ``peek`` has found meanwhile, or None once the lease is mine."""
-        watched, since = "", self._monotonic()
+    def _wait_for_lease(self, key: str, host: str, peek: Callable[[], T | None]) -> T | None:
+        """Return what ``peek`` has found meanwhile, or None once the lease is mine.
+
+        :param host: this host, if its file lock is mine; empty if not
+        """
+        watched, since, lost = "", self._monotonic(), 0
         while True:
+            looked_at = self._monotonic()
             current = self._store.read(key) or ""
-            if _is_held(current) and current != watched:
+            lease = _read_lease(current)
+            if lease is not None and current != watched:
                 watched, since = current, self._monotonic()
-            if not _is_held(current) or self._monotonic() - since >= self._lease_seconds:
-                if self._claim(key, mine):
+            # Who held the lease had the file lock too: one of this host has died without giving either back.
+            is_dead = lease is not None and bool(host) and lease.get("host") == host
+            if lease is None or is_dead or self._monotonic() - since >= self._life(lease):
+                if self._claim(key, _lease(host, self._lease_seconds), looked_at):
                     # The one before me may have made it since I looked last.
                     return peek()
+                lost += self._store.read(key) in (None, current)
+                if lost >= LOST_CLAIMS:
+                    raise BillStoreError(
+                        f"the record {key!r} was written {lost} times and could not be read back",
+                        advice="see whether an environment variable or a secrets backend has a Variable of that name",
+                    )
                 continue
             self._sleep(POLL_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  # spreads load, guards nothing
             if (found := peek()) is not None:
                 return found
 
-    def _claim(self, key: str, mine: str) -> bool:
-        started = self._monotonic()
-        self._store.write(key, mine)
-        # Whoever saw the lease free when I did must have written by the time I read back. How long a write takes
-        # now, mine tells best; and if it was slow, the quick ones that I may have overwritten are done by then.
-        self._sleep(max(SETTLE_SECONDS, 4 * (self._monotonic() - started)))
+    def _life(self, lease: dict[str, Any]) -> float:
+        says = lease.get("seconds")
+        seconds = float(says) if isinstance(says, int | float) else 0.0
+        return min(max(seconds, self._lease_seconds), LONGEST_LEASE_SECONDS)
+
+    def _claim(self, key: str, mine: str, looked_at: float) -> bool:
+        self._write(key, mine)
+        # Whoever saw the lease free when I did must have written by the time I read back. How long that takes now,
+        # my own look and write tell best; and if they were slow, the quick ones that I may have overwritten are done
+        # by then.
+        self._sleep(max(SETTLE_SECONDS, 4 * (self._monotonic() - looked_at)))
         return self._store.read(key) == mine
 
-    def _release(self, key: str, mine: str) -> None:
+    def _write(self, key: str, mine: str) -> None:
+        self._mine[key] = mine, self._monotonic()
+        self._store.write(key, mine)
+
+    def _release(self, key: str) -> None:
+        mine, _ = self._mine.pop(key, ("", 0))
         with contextlib.suppress(BillStoreError):  # Then it runs out by itself.
-            if self._store.read(key) == mine:
+            if mine and self._store.read(key) == mine:
                 self._store.delete(key)
 
 
-def _own_folder() -> Path:
-    """Return the folder of this user's file locks, made if need be.
-
-    Its name is no secret and the temporary directory is everybody's, so another user may have been there first.
-
-    :raises OSError: it is not a folder that only this user can reach
-    """
-    folder = Path(tempfile.gettempdir()) / f"airflow-provider-bill-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise PermissionError(f"{folder.name} is a link, another user's, or open to others: remove it")
-    return folder
+def _host_id() -> str:
+    try:
+        return host_id()
+    except OSError:
+        return ""
 
 
-def _new_lease() -> str:
+def _lease(host: str, seconds: float) -> str:
     owner = f"{socket.gethostname()} {os.getpid()}"
-    return json.dumps({"v": 1, "owner": owner, "nonce": uuid.uuid4().hex})
+    return json.dumps({"v": 1, "owner": owner, "host": host, "seconds": seconds, "nonce": uuid.uuid4().hex})
 
 
-def _is_held(text: str) -> bool:
-    """Return whether a text is a lease, also one of a later version, and not garbage."""
+def _read_lease(text: str) -> dict[str, Any] | None:
+    """Return a lease, also one of a later version, or None for none and for garbage."""
     try:
         lease = json.loads(text)
     except (ValueError, RecursionError):
-        return False
-    return isinstance(lease, dict) and bool(lease.get("nonce") or lease.get("v", 1) != 1)
+        return None
+    return lease if isinstance(lease, dict) and (lease.get("nonce") or lease.get("v", 1) != 1) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
+import itertools
 import logging
 import threading
 from collections.abc import Callable, Mapping
@@ -13,9 +14,16 @@ from typing import TypeVar
 from pendulum import DateTime
 
 from airflow_provider_bill.client.client import BillClient
+from airflow_provider_bill.client.codes import is_session_over
 from airflow_provider_bill.client.results import Organization
 from airflow_provider_bill.client.session import BillSession, Clock, SessionState, utc_now
-from airflow_provider_bill.exceptions import BillApiError, BillMfaError, BillSessionExpiredError, BillStoreError
+from airflow_provider_bill.exceptions import (
+    BillApiError,
+    BillMfaError,
+    BillSessionExpiredError,
+    BillStoreError,
+    BillUnavailableError,
+)
 from airflow_provider_bill.sessions.devices import Devices
 from airflow_provider_bill.sessions.guard import Guard
 from airflow_provider_bill.sessions.identity import Identity
@@ -26,6 +34,10 @@ from airflow_provider_bill.sessions.stores import Store
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+#: A session that was opened so many seconds ago is hardly over: if BILL refuses it, something else may be wrong.
+YOUNG_SECONDS = 60
+#: How often one call renews the session: another task's in its place may be over too.
+RENEWALS = 2
 #: A session's use is written back at most this often, in seconds: the store is a database, not a cache.
 TOUCH_INTERVAL = 60
 
@@ -71,6 +83,8 @@ class SessionManager:
         self._on_secret = on_secret
         self._seal = Seal("session", identity, client.credentials.sealing_secrets(), exposed=store.exposed)
         self._session: BillSession | None = None
+        #: Token of the last session that was opened here.
+        self._opened = ""
         self._written_at: DateTime | None = None
 
     def peek(self) -> BillSession | None:
@@ -98,9 +112,11 @@ class SessionManager:
                 return self.adopt(session)
             return self._sign_in(seen=text)
 
-    def renew(self, dead: BillSession) -> BillSession:
+    def renew(self, dead: BillSession, refusal: BillSessionExpiredError | None = None) -> BillSession:
         """Return a session in place of one that BILL no longer knows: another task's newer one, or a new one.
 
+        :param refusal: how BILL refused it; None if it is to be replaced for another reason
+        :raises BillApiError: BILL refused the call, and the session is not over
         :raises BillError: as in :meth:`acquire`
         """
         with self.lock:
@@ -109,8 +125,11 @@ class SessionManager:
             session = self.peek()
             if session is not None and session.session_token != dead.session_token and self.is_live(session):
                 return self.adopt(session)
+            young = self.clock().timestamp() - dead.signed_in_at.timestamp() < YOUNG_SECONDS
+            if refusal is not None and (young or not is_session_over(refusal.code)):
+                self._make_sure(dead, refusal, young=young)
             self.forget(dead)
-            return self._sign_in(seen=None, dead=dead)
+            return self._sign_in(seen=None, dead=dead, renewals=dead.renewals + 1 if young and refusal else 0)
 
     def with_renewal(
         self,
@@ -128,11 +147,17 @@ class SessionManager:
         :raises BillError: whatever the call raises; a second refusal is final
         """
         session = ready(session or self.acquire())
-        try:
-            return call(session)
-        except BillSessionExpiredError:
+        for renewals in itertools.count():
+            try:
+                return call(session)
+            except BillSessionExpiredError as error:
+                # Another task's session may be over as well; one that was opened for this very call is not.
+                if renewals and (renewals == RENEWALS or session.session_token == self._opened):
+                    raise
+                refusal = error
             log.info("BILL no longer knows the session in use; renewing it.")
-            return call(ready(self.renew(session)))
+            session = ready(self.renew(session, refusal))
+        raise AssertionError("no end of the loop")
 
     def organizations(self) -> list[Organization]:
         """List the organizations that can be signed in to.
@@ -256,11 +281,34 @@ class SessionManager:
             self._on_secret(session.session_token)
         return session
 
-    def _sign_in(self, seen: str | None, dead: BillSession | None = None) -> BillSession:
+    def _make_sure(self, dead: BillSession, refusal: BillSessionExpiredError, *, young: bool) -> None:
+        """Ask BILL whether a session is over, where its refusal of a call need not mean that.
+
+        :raises BillApiError: it is not
+        :raises BillUnavailableError: it is, and so was the one before it, both within a minute
+        """
+        try:
+            self.client.session_details(dead)
+        except BillSessionExpiredError:
+            if not young or not dead.renewals:
+                return
+            raise BillUnavailableError(
+                f"a session was over within a minute, and the one that took its place too ({refusal.code})",
+                advice="see what else signs out with this user, and run the task again in a minute",
+            ) from None
+        raise BillApiError(
+            f"{str(refusal).removesuffix(f'; {refusal.advice}')}, though it knows the session",
+            advice="check whether this user and this kind of sign-in may make the call; signing in again does not help",
+            code=refusal.code,
+            status=refusal.status,
+        )
+
+    def _sign_in(self, seen: str | None, dead: BillSession | None = None, renewals: int = 0) -> BillSession:
         """Sign in, unless another task does so meanwhile.
 
         :param seen: the stored text that was found to be of no use
         :param dead: the session that BILL no longer knows
+        :param renewals: how many sessions in a row were over within a minute
         """
         if not self.client.credentials.signs_in:
             self._session = self.client.sign_in()
@@ -280,8 +328,9 @@ class SessionManager:
         with self._guard.admit(peek) as found:
             if found is not None:
                 return self.adopt(found)
-            session = replace(self._open_session(), signed_in_by=self._signed_in_by)
+            session = replace(self._open_session(), signed_in_by=self._signed_in_by, renewals=renewals)
             self._check(session)
+            self._opened = session.session_token
             try:
                 self.save(session)
             except BillStoreError as error:
@@ -294,13 +343,13 @@ class SessionManager:
     def _open_session(self) -> BillSession:
         device = self.devices.usable()
         try:
-            session = self.client.sign_in(device)
+            session = self.client.sign_in(device, before_each=self._guard.prolong)
         except BillMfaError:
             # BILL refused the device and not the credentials.
             if device is None:
                 raise
             self.devices.refuse(device)
-            return self.client.sign_in()
+            return self.client.sign_in(before_each=self._guard.prolong)
         if device is not None and not session.trusted:
             self.devices.refuse(device)
         return session

@@ -111,7 +111,7 @@ class Mfa:
         self._store = store
         self._lock = lock
         self._key = keys.challenge_key(manager.identity)
-        self._turn = keys.mfa_turn_key(manager.identity.environment, manager.client.credentials.mfa_user())
+        self._turn = keys.mfa_turn_key(manager.identity, manager.client.credentials.mfa_user())
 
     def challenge(self, session: BillSession, *, anew: bool = False, instead_of: Challenge | None = None) -> Challenge:
         """Have a code sent to the user's phone, unless one is on its way already.

@@ -110,6 +110,7 @@ def seal_session(seal: Seal, session: BillSession) -> str:
             "api_endpoint": session.api_endpoint,
             "idle_limit": session.idle_limit.total_seconds() if session.idle_limit else None,
             "ends_at": to_text(session.ends_at),
+            "renewals": session.renewals,
         },
     )
 
@@ -132,4 +133,5 @@ def open_session(seal: Seal, document: str | None) -> BillSession | None:
         idle_limit=None if idle_limit is None else pendulum.duration(seconds=idle_limit),
         ends_at=from_optional_text(secret["ends_at"]),
         signed_in_by=facts["signed_in_by"],
+        renewals=secret.get("renewals", 0),
     )

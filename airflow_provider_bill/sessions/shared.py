@@ -52,6 +52,8 @@ class SharedSession:
     :param location: of the session, in the XCom store
     :param clock: gives the present moment in UTC
     :param signed_in_by: dag, run and task, noted in a session that is opened here
+    :param team: Airflow's team whose task this is
+    :param check: called before a sign-in; what it raises stops it
     :param on_secret: told each secret before anything else is done with it
     """
 
@@ -67,19 +69,22 @@ class SharedSession:
         location: XComLocation | None = None,
         clock: Clock = utc_now,
         signed_in_by: Mapping[str, str] | None = None,
+        team: str = "",
+        check: Callable[[], None] = lambda: None,
         on_secret: Callable[[str], None] = lambda secret: None,
     ) -> None:
         credentials = client.credentials
-        identity = Identity(conn_id, credentials.organization_id, credentials.kind, client.environment.v3_base)
+        identity = Identity(conn_id, credentials.organization_id, credentials.kind, client.environment.v3_base, team)
         self.client = client
         self._notes = notes or store
         self._lock = lock
         self._location = location
         self._writes = writes
+        self.guard = Guard(self._notes, identity, credentials, client.environment, lock=lock, clock=clock, check=check)
         self.manager = SessionManager(
             client,
             store,
-            Guard(self._notes, identity, credentials, lock=lock, location=location, clock=clock),
+            self.guard,
             Devices(self._notes, identity, credentials, clock=clock, on_secret=on_secret),
             identity,
             clock=clock,

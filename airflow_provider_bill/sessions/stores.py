@@ -7,7 +7,9 @@ Airflow only when they are used.
 from __future__ import annotations
 
 import logging
+import os
 import random
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -107,30 +109,27 @@ class VariableStore:
 
     def write(self, key: str, text: str) -> None:
         """Write the Variable; of several that write at once, Airflow 2 fails all but one, and those try again."""
-        from airflow.providers.common.compat.sdk import Variable
-
+        Variable = _variables()
         for left in reversed(range(WRITE_ATTEMPTS)):
             try:
-                return Variable.set(key, text)
+                Variable.set(key, text)
+                return
             except Exception as error:
                 if not left:
                     raise _failed("written", key, error) from None
             self._pause()
-        return None
 
     def delete(self, key: str) -> None:
         """Delete the Variable."""
-        from airflow.providers.common.compat.sdk import Variable
-
         try:
-            Variable.delete(key)
+            _variables().delete(key)
         except Exception as error:
             raise _failed("deleted", key, error) from None
 
     def _confirmed(self, key: str) -> str | None:
         from airflow_provider_bill.version_compat import AIRFLOW_V_3_3_PLUS
 
-        if not AIRFLOW_V_3_3_PLUS:
+        if not AIRFLOW_V_3_3_PLUS or _in_server():
             # Nothing tells "missing" from "failed"; a short failure is over by the last of these reads.
             for _ in range(MISS_READS):
                 self._pause()
@@ -245,11 +244,47 @@ class TaskStateStore:
             raise _failed("deleted", key, error) from None
 
 
-def _variable(key: str) -> str | None:
+def variables_reachable() -> bool:
+    """Return whether this process can read and write Airflow's Variables, be it a task or not.
+
+    In a task it can. So can a task's callback, and on Airflow 2 whatever reaches the metadata database; a script or
+    another interpreter of a task cannot on Airflow 3.
+    """
+    from airflow_provider_bill.version_compat import AIRFLOW_V_3_0_PLUS
+
+    if AIRFLOW_V_3_0_PLUS and not _has_supervisor() and not _in_server():
+        return False
+    try:
+        VariableStore(sleep=lambda seconds: None).write(PROBE, "is there")
+        return _variable(PROBE) is not None
+    except BillStoreError:
+        return False
+
+
+def _variables() -> Any:
+    if _in_server():
+        # There is no supervisor to ask, but the metadata database is at hand.
+        from airflow.models.variable import Variable as OfServer
+
+        return OfServer
     from airflow.providers.common.compat.sdk import Variable
 
+    return Variable
+
+
+def _in_server() -> bool:
+    """Return whether this process is Airflow 3's API server, or a command of its command line."""
+    return os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "server" and not _has_supervisor()
+
+
+def _has_supervisor() -> bool:
+    """Return whether Airflow 3 runs user code here, with a supervisor that reads and writes for it."""
+    return hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS")
+
+
+def _variable(key: str) -> str | None:
     # Positional: the default's name differs between Airflow 2 and 3.
-    value = Variable.get(key, None)
+    value = _variables().get(key, None)
     return None if value is None else str(value)
 
 

@@ -2,12 +2,15 @@
 
 A worker can die between sending a payment and hearing that it was made, and BILL takes no idempotency key for it. So
 the intent is stored before each sending, and the outcome after it, under an idempotency key and with a digest of what
-was sent (the terms are Stripe's). Per task instance at most one write is open: sent, and its outcome not known.
+was sent (the terms are Stripe's). A task whose write is open (sent, and its outcome not known) writes nothing more.
 
 Airflow may run a task a second time while the first process lives, and its stores have no compare-and-set. So each
 process first claims the notes, then looks for an open write and for the answer, in this order; and it looks whether the
 claim is still its own after its intent is stored, before it sends. Of two processes at least one sees the other: the
-earlier finds the claim taken, or the later finds the earlier's intent or its answer.
+earlier finds the claim taken, or the later finds the earlier's intent or its answer. What a process that was overtaken
+still stores or takes back concerns its own write only, as an intent lies under the name of its write; a second copy
+lies where every write of the task looks. Whether an intent counts is decided by what names it: the outcome of its
+write, or a settlement of its id.
 """
 
 from __future__ import annotations
@@ -161,13 +164,16 @@ class DurableWrites:
             write = _Write(request, digest_of(request, identity), self._try.name(key), is_numbered=key is None)
             self._store_unstored()
             self._claim()
-            intent = _read(self._store, self._open_key)
+            # In this order: another process stores its outcome first and takes back its intent then.
+            own, last = (_read(self._store, key) for key in (self._intent_key(write.name), self._open_key))
             answer = self._recorded(write)
-            if answer is None and intent is not None:
-                self._close_settled(intent)
+            if answer is None and (own or last):
+                for intent in self._intents(own, last):
+                    self._check_settled(intent, is_last=last is not None and intent["name"] == last["name"])
                 # What a person has settled as carried out is an answer too.
                 answer = self._recorded(write)
-            return answer or send(lambda once: self._attempt(write, once))
+            settled = own["id"] if own else None
+            return answer or send(lambda once: self._attempt(write, once, settled))
 
     def _store_unstored(self) -> None:
         while self._try.unstored:
@@ -201,16 +207,34 @@ class DurableWrites:
         if write.is_numbered:
             self._try.answered.add(write.name)
 
-    def _close_settled(self, intent: Mapping[str, Any]) -> None:
-        """Close the open write, if its outcome is known by now; raise if it is not."""
-        if _read(self._store, self._outcome_key(intent["name"])) is None:
+    def _intents(self, own: dict[str, Any] | None, last: dict[str, Any] | None) -> list[dict[str, Any]]:
+        """Return what is known to be open, one intent for each write.
+
+        :param own: of this write
+        :param last: of the last one of the task; what lies under its name counts, as two processes may have stored one
+        """
+        if last is None or (own is not None and own["name"] == last["name"]):
+            found = [own]
+        else:
+            found = [own, _read(self._store, self._intent_key(last["name"])) or last]
+        return [intent for intent in found if intent is not None]
+
+    def _check_settled(self, intent: Mapping[str, Any], *, is_last: bool) -> None:
+        """Go on, if the outcome of an open write is known by now; raise if it is not.
+
+        :param is_last: whether it is the last one of the task
+        """
+        name = intent["name"]
+        if _read(self._store, self._outcome_key(name)) is None:
             settlement = _read(self._settlements, settlement_key(intent["id"]))
             if settlement is None:
                 raise _unknown(intent)
-            if settlement["carried_out"]:
-                outcome = {**intent, "state": "answered", "status": 200, "result": settlement["result"]}
-                self._store.write(self._outcome_key(intent["name"]), json.dumps(outcome))
-        self._close()
+            if not settlement["carried_out"]:
+                # Intent and settlement stay until the write is sent again: another process may be about to do so.
+                return
+            outcome = {**intent, "state": "answered", "status": 200, "result": settlement["result"]}
+            self._store.write(self._outcome_key(name), json.dumps(outcome))
+        self._forget_intent(name, is_last=is_last)
         self._delete_settlement(intent["id"])
 
     def _delete_settlement(self, write_id: str) -> None:
@@ -220,8 +244,11 @@ class DurableWrites:
             # It names one sending and can never stand for another.
             log.warning("The settlement of write %s could not be removed: %s", write_id, error)
 
-    def _attempt(self, write: _Write, once: Callable[[], Answer]) -> Answer:
-        """Send once, with the intent stored for just as long as the outcome is open."""
+    def _attempt(self, write: _Write, once: Callable[[], Answer], settled: str | None) -> Answer:
+        """Send once, with the intent stored for just as long as the outcome is open.
+
+        :param settled: id of the sending before this one, of which a person has said that it was not carried out
+        """
         label = write.request.label
         intent = {
             "v": 1,
@@ -234,7 +261,8 @@ class DurableWrites:
         }
         self._store_unstored()
         try:
-            self._store.write(self._open_key, json.dumps(intent))
+            for key in (self._intent_key(write.name), self._open_key):
+                self._store.write(key, json.dumps(intent))
             if not self._has_claim():
                 raise BillStoreError(
                     f"the intent to send {label} was stored, and then the notes were found to be another process's",
@@ -243,15 +271,17 @@ class DurableWrites:
                 )
         except BillStoreError:
             # It may have been stored all the same.
-            self._persist(self._close, f"that {label} was not sent")
+            self._persist(lambda: self._take_back(intent), f"that {label} was not sent")
             raise
+        if settled is not None:
+            self._delete_settlement(settled)
         try:
             answer = once()
         except BillOutcomeUnknownError as error:
             raise _unknown(intent, error) from None
         except BillError:
             # Refused, or never sent: nothing was carried out.
-            self._persist(self._close, f"that {label} was refused")
+            self._persist(lambda: self._take_back(intent), f"that {label} was refused")
             raise
         except BaseException:
             # Airflow's time limit, or an end of the process that still lets it speak.
@@ -260,10 +290,24 @@ class DurableWrites:
         self._record(write, answer)
         return answer
 
-    def _close(self) -> None:
-        """Take the intent back; what another process, by now in our place, has open is not touched."""
-        if self._has_claim():
+    def _take_back(self, intent: Mapping[str, Any]) -> None:
+        """Take an intent back that came to nothing.
+
+        It stays where another process has claimed the notes: it may have taken the place of what that one has open.
+        """
+        if not self._has_claim():
+            return
+        for key in (self._intent_key(intent["name"]), self._open_key):
+            # It may not have been stored; then another may claim the notes and store its own here just now.
+            found = _read(self._store, key)
+            if found is not None and found["id"] == intent["id"]:
+                self._store.delete(key)
+
+    def _forget_intent(self, name: str, *, is_last: bool = True) -> None:
+        """Remove the intent of a write whose outcome is stored."""
+        if is_last and self._has_claim():
             self._store.delete(self._open_key)
+        self._store.delete(self._intent_key(name))
 
     def _record(self, write: _Write, answer: Answer) -> None:
         # First of all: whatever happens now, the id of what was made stands in the log.
@@ -283,7 +327,7 @@ class DurableWrites:
 
         def store() -> None:
             self._store.write(self._outcome_key(write.name), text)
-            self._close()
+            self._forget_intent(write.name)
 
         self._persist(store, f"the answer to {write.request.label}")
 
@@ -304,6 +348,9 @@ class DurableWrites:
                 pause = min(2 * pause, PAUSE_SECONDS[1])
             else:
                 return
+
+    def _intent_key(self, name: str) -> str:
+        return f"{self._outcome_key(name)}__sent"
 
     def _outcome_key(self, name: str) -> str:
         return f"{self._prefix}__{hashlib.sha256(name.encode()).hexdigest()[:16]}"
@@ -395,8 +442,10 @@ def _read(store: Store, key: str) -> dict[str, Any] | None:
 def _unknown(intent: Mapping[str, Any], error: BillOutcomeUnknownError | None = None) -> BillOutcomeUnknownError:
     said = f"{str(error).partition(';')[0]}; " if error is not None else ""
     return BillOutcomeUnknownError(
-        f"{said}{intent['call']} was sent at {intent['at']} and its outcome is unknown (write {intent['id']})",
-        advice="this task writes nothing more until it is settled: look in BILL whether it was carried out, then run "
+        f"{said}{intent['call']} was sent at {intent['at']} as {intent['name']}, and its outcome is unknown "
+        f"(write {intent['id']})",
+        advice="this task writes nothing more until it is settled: look in the logs of earlier tries for BILL's id and "
+        "in BILL whether it was carried out, then run "
         f"BillHook.settle_write({intent['id']!r}, carried_out=True or False), as the example DAG bill_settle_write "
         "does, and clear the task",
         code=error.code if error is not None else None,

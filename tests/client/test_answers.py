@@ -166,10 +166,16 @@ def test_the_hourly_limit_says_when_the_next_hour_begins() -> None:
     for error in (
         refusal(422, array("BDC_1144")),
         refusal(200, envelope("BDC_1144"), read=read_v2),
-        refusal(429, ""),
     ):
         assert error.retry_at == START.start_of("hour").add(hours=1)
         assert error.retryable
+
+
+def test_a_limit_without_a_code_of_bill_is_waited_for_a_minute_and_not_for_the_hour() -> None:
+    error = refusal(429, "")
+    assert error.retry_at == START.add(minutes=1)
+    assert error.retryable
+    assert "hour" not in str(error)
 
 
 def test_limits_by_the_minute_and_a_locked_organization_have_moments_of_their_own() -> None:

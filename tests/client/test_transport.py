@@ -6,6 +6,7 @@ import dataclasses
 import gzip
 import socket
 import sys
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from airflow_provider_bill import __version__
 from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.auth import credentials_from
 from airflow_provider_bill.client.client import BillClient
-from airflow_provider_bill.client.request import v3_request
+from airflow_provider_bill.client.request import Purpose, v3_request
 from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.client.transport import MAX_ANSWER_BYTES, Transport
 from airflow_provider_bill.exceptions import (
@@ -129,6 +130,32 @@ def test_a_read_that_was_not_answered_is_asked_three_times(
     with pytest.raises(BillUnavailableError, match="no answer came"):
         read(client_at(server.url, timeout=(5.0, 0.3)))
     assert (len(server.requests), len(slept)) == (3, 2)
+
+
+@pytest.mark.parametrize("answer", ["drip", "drip headers"])
+@pytest.mark.parametrize(("send", "error"), [(read, BillUnavailableError), (write, BillOutcomeUnknownError)])
+def test_an_answer_that_drips_ends_with_the_time_limit_of_its_call_and_is_not_asked_for_again(
+    client_at: ClientAt, serve: Serve, answer: str, send: Send, error: type[BillError]
+) -> None:
+    server = serve(answer)
+    client = client_at(server.url, timeout=(0.3, 0.3))
+    started = time.monotonic()
+    with pytest.raises(error, match="no answer within the time limit"):
+        send(client)
+    assert 0.6 <= time.monotonic() - started < 20
+    assert len(server.requests) == 1
+
+
+def test_an_answer_that_drips_through_a_proxy_ends_with_the_time_limit_too(
+    client_at: ClientAt, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = serve("drip")
+    monkeypatch.setenv("http_proxy", proxy.url)
+    monkeypatch.setenv("no_proxy", "")
+    transport = Transport(timeout=(0.3, 0.3))
+    with pytest.raises(BillOutcomeUnknownError, match="no answer within the time limit"):
+        transport.send(v3_request("POST", "/v3/payments", Purpose.WRITE), "http://bill.test/v3/payments")
+    assert len(proxy.requests) == 1
 
 
 def test_a_kept_connection_that_is_reset_leaves_a_write_unknown(client_at: ClientAt, serve: Serve) -> None:
@@ -341,6 +368,21 @@ def test_a_tunnel_that_the_proxy_refuses_means_that_nothing_was_sent(
     with pytest.raises(BillUnavailableError, match="proxy"):
         write(client_at("https://bill.example.com"))
     assert [request.split(b" ")[0] for request in proxy.requests] == [b"CONNECT"]
+
+
+@pytest.mark.parametrize("proxy", ["http://", "socks5://127.0.0.1:9", "http://[::1", "http://user@:80"])
+def test_a_proxy_that_cannot_be_one_means_that_nothing_was_sent(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(BillConfigurationError, match="was not sent") as caught:
+        Transport().send(v3_request("POST", "/v3/payments", Purpose.WRITE), "http://bill.test/v3/payments")
+    assert "proxy settings" in caught.value.advice
+
+
+def test_a_missing_file_of_certificates_means_that_nothing_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file.pem")
+    with pytest.raises(BillConfigurationError, match="the file of trusted certificates is missing"):
+        Transport().send(v3_request("POST", "/v3/payments", Purpose.WRITE), "https://bill.test/v3/payments")
 
 
 def test_threads_share_a_client_without_mixing_answers(client_at: ClientAt, serve: Serve) -> None:

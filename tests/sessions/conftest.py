@@ -44,10 +44,17 @@ def store() -> CountingStore:
     return CountingStore()
 
 
+class Notes(MemoryStore):
+    """A store whose keys can be listed, as a person sees them on the page of Variables."""
+
+    def keys(self, prefix: str) -> list[str]:
+        return sorted(key for key in self._texts if key.startswith(prefix))
+
+
 @pytest.fixture
-def notes() -> MemoryStore:
+def notes() -> Notes:
     """Where the guard and the devices keep what they know."""
-    return MemoryStore()
+    return Notes()
 
 
 @pytest.fixture
@@ -61,8 +68,10 @@ def make_shared(bill: LocalBill, clock: ManualClock, store: MemoryStore, notes: 
         secrets: list[str] = kwargs.pop("secrets", [])
         client = BillClient(
             credentials,
-            resolve_environment("sandbox", bill.url),
-            transport=Transport(clock=clock, sleep=kwargs.pop("sleep", time.sleep)),
+            resolve_environment("sandbox", kwargs.pop("host", bill.url)),
+            transport=Transport(
+                clock=clock, sleep=kwargs.pop("sleep", time.sleep), timeout=kwargs.pop("timeout", (5.0, 60.0))
+            ),
             on_secret=secrets.append,
         )
         parts = {"store": store, "notes": notes, "lock": ProcessLock(), "clock": clock, **kwargs}

@@ -18,4 +18,4 @@ def present(value: T | None) -> T:
 
 def device_key_of(shared: SharedSession) -> str:
     """Return the key of the record of the devices of a session's user."""
-    return keys.device_key(shared.client.environment.v3_base, shared.client.credentials.mfa_user())
+    return keys.device_key(shared.manager.identity, shared.client.credentials.mfa_user())

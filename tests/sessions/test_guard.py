@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from airflow_provider_bill.exceptions import BillRateLimitError, BillSignInRefusedError, BillStoreError
-from airflow_provider_bill.sessions.identity import XComLocation
+from airflow_provider_bill.exceptions import (
+    BillRateLimitError,
+    BillSignInRefusedError,
+    BillStoreError,
+    BillUnavailableError,
+)
 from airflow_provider_bill.sessions.keys import session_key
 from airflow_provider_bill.sessions.locks import ProcessLock
 from airflow_provider_bill.sessions.stores import MemoryStore
@@ -19,11 +24,10 @@ from dev.local_bill import LocalBill
 from tests.sessions.present import present
 
 if TYPE_CHECKING:
-    from tests.sessions.conftest import MakeShared
+    from tests.sessions.conftest import MakeShared, Notes
 
 T = TypeVar("T")
 
-LOGIN_NOTE = "bill_sign_in__bill__v3"
 WRONG = {"password": "wrong password"}
 
 
@@ -32,12 +36,14 @@ def organizations(bill: LocalBill) -> list[str]:
     return [row["id"] for row in bill.seed["organizations"]][:2]
 
 
-def note_of(notes: MemoryStore, key: str) -> Any:
-    return json.loads(notes.read(key) or "{}")
+def only_note(notes: Notes) -> Any:
+    """Return the one note about credentials or organizations."""
+    (key,) = notes.keys("bill_sign_in__")
+    return json.loads(present(notes.read(key)))
 
 
 def test_a_hundred_tasks_of_three_tries_with_a_wrong_password_ask_bill_once(
-    make_shared: MakeShared, bill: LocalBill
+    make_shared: MakeShared, notes: Notes, bill: LocalBill
 ) -> None:
     said = set()
     for _ in range(300):
@@ -52,7 +58,7 @@ def test_a_hundred_tasks_of_three_tries_with_a_wrong_password_ask_bill_once(
     assert len(said) == 2
     first, again = sorted(said, key=len)
     assert first in again
-    assert LOGIN_NOTE in again
+    assert notes.keys("bill_sign_in__")[0] in again
 
 
 def test_a_corrected_password_signs_in_without_a_manual_step(make_shared: MakeShared, bill: LocalBill) -> None:
@@ -64,12 +70,13 @@ def test_a_corrected_password_signs_in_without_a_manual_step(make_shared: MakeSh
 
 
 def test_after_a_person_has_cleared_the_note_the_same_password_is_sent_again(
-    make_shared: MakeShared, notes: MemoryStore, bill: LocalBill
+    make_shared: MakeShared, notes: Notes, bill: LocalBill
 ) -> None:
     for _ in range(2):
         with pytest.raises(BillSignInRefusedError):
             make_shared(fields=WRONG).manager.acquire()
-        notes.delete(LOGIN_NOTE)
+        (key,) = notes.keys("bill_sign_in__")
+        notes.delete(key)
     assert bill.stats()["refused_sign_ins"] == 2
 
 
@@ -95,10 +102,10 @@ def test_an_organization_without_access_holds_up_no_other(
     assert (stats["sign_ins"], stats["refused_sign_ins"]) == (1, 1)
 
 
-def test_a_refusal_note_does_not_tell_the_password(make_shared: MakeShared, notes: MemoryStore) -> None:
+def test_a_refusal_note_does_not_tell_the_password(make_shared: MakeShared, notes: Notes) -> None:
     with pytest.raises(BillSignInRefusedError):
         make_shared(fields=WRONG).manager.acquire()
-    assert "wrong password" not in present(notes.read(LOGIN_NOTE))
+    assert "wrong password" not in json.dumps(only_note(notes))
 
 
 @pytest.mark.parametrize(
@@ -110,31 +117,135 @@ def test_a_refusal_note_does_not_tell_the_password(make_shared: MakeShared, note
         "[]",
         '"refused"',
         "[" * 100_000,
-        '{"v": 2, "state": "refused", "code": "BDC_1101"}',
-        '{"v": 1, "state": "refused"}',
-        '{"v": 1, "state": "refused", "salt": 7, "fingerprint": null}',
-        '{"v": 1, "state": "blocked", "until": "P1D"}',
-        '{"v": 1, "state": "blocked", "until": "soon"}',
-        '{"v": 1, "state": "proven", "at": {"year": 2026}}',
+        '{"v": 1, "state": "refused", "code": "BDC_1101"}',
+        '{"v": 3, "state": "refused", "code": "BDC_1101"}',
+        '{"v": 2, "state": "refused", "until": "soon"}',
+        '{"v": 2, "state": "refused", "until": 7}',
+        '{"v": 2, "state": "blocked", "until": "P1D"}',
+        '{"v": 2, "state": "blocked", "until": "soon"}',
+        '{"v": 2, "state": "proven", "at": {"year": 2026}}',
     ],
 )
 def test_notes_that_make_no_sense_are_no_notes(
-    text: str, make_shared: MakeShared, notes: MemoryStore, bill: LocalBill
+    text: str, make_shared: MakeShared, notes: Notes, bill: LocalBill
 ) -> None:
     shared = make_shared()
-    organization_id = shared.manager.identity.organization_id
-    notes.write(LOGIN_NOTE, text)
-    notes.write(f"bill_sign_in__bill__{organization_id}__v3", text)
+    shared.manager.sign_out()
+    shared.manager.acquire()
+    shared.manager.sign_out()
+    (key,) = notes.keys("bill_sign_in__")
+    notes.write(key, text)
+    notes.write(f"{key}__{shared.manager.identity.organization_id}", text)
     assert shared.manager.acquire()
+    assert bill.stats()["sign_ins"] == 2
+
+
+@pytest.mark.parametrize("other", [{"conn_id": f"bill_{number}"} for number in range(9)] + [{"kind": "v2"}])
+def test_a_wrong_password_is_wrong_in_every_connection_of_that_user(
+    other: dict[str, str], make_shared: MakeShared, bill: LocalBill
+) -> None:
+    with pytest.raises(BillSignInRefusedError):
+        make_shared(fields=WRONG).manager.acquire()
+    with pytest.raises(BillSignInRefusedError, match="are not sent again"):
+        make_shared(**other, fields=WRONG).manager.acquire()
+    assert bill.stats()["refused_sign_ins"] == 1
+
+
+def test_a_refusal_at_another_address_does_not_hold_up_a_corrected_connection(
+    make_shared: MakeShared, bill: LocalBill
+) -> None:
+    bill.fault("/connect/v3/login", code="BDC_1102")
+    with pytest.raises(BillSignInRefusedError):
+        make_shared(host=bill.url.replace("127.0.0.1", "localhost")).manager.acquire()
+    assert make_shared().manager.acquire()
     assert bill.stats()["sign_ins"] == 1
 
 
-def test_a_note_of_another_identity_is_not_about_this_one(
-    make_shared: MakeShared, notes: MemoryStore, bill: LocalBill
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_without_a_code_of_bill_is_forgotten_after_a_quarter_of_an_hour(
+    status: int, make_shared: MakeShared, clock: ManualClock, bill: LocalBill
+) -> None:
+    bill.fault("/connect/v3/login", kind="html", status=status)
+    for _ in range(3):
+        with pytest.raises(BillSignInRefusedError):
+            make_shared().manager.acquire()
+    clock.advance(minutes=14, seconds=59)
+    with pytest.raises(BillSignInRefusedError, match="are not sent again before"):
+        make_shared().manager.acquire()
+    assert bill.stats()["requests"] == 1
+    clock.advance(seconds=1)
+    assert make_shared().manager.acquire()
+
+
+def test_a_refusal_that_bill_documents_as_final_is_remembered_without_an_end(
+    make_shared: MakeShared, clock: ManualClock, bill: LocalBill
 ) -> None:
     with pytest.raises(BillSignInRefusedError):
-        make_shared(conn_id="other", fields=WRONG).manager.acquire()
-    notes.write(LOGIN_NOTE, present(notes.read("bill_sign_in__other__v3")))
+        make_shared(fields=WRONG).manager.acquire()
+    clock.advance(days=400)
+    with pytest.raises(BillSignInRefusedError, match="are not sent again"):
+        make_shared(fields=WRONG).manager.acquire()
+    assert bill.stats()["refused_sign_ins"] == 1
+
+
+@pytest.mark.parametrize(("status", "minutes"), [(429, 1), (423, 15)])
+def test_a_limit_without_a_code_of_bill_holds_up_one_organization_for_minutes(
+    status: int, minutes: int, make_shared: MakeShared, organizations: list[str], clock: ManualClock, bill: LocalBill
+) -> None:
+    bill.fault("/connect/v3/login", kind="html", status=status)
+    for _ in range(3):
+        with pytest.raises(BillRateLimitError) as caught:
+            make_shared().manager.acquire()
+        assert caught.value.retry_at == clock.now.add(minutes=minutes)
+    assert bill.stats()["requests"] == 1
+    assert make_shared(fields={"organization_id": organizations[1]}).manager.acquire()
+    clock.advance(minutes=minutes, seconds=1)
+    assert make_shared().manager.acquire()
+
+
+def in_threads(works: list[Callable[[], object]]) -> list[BaseException | None]:
+    """Do all works at once, and return how each ended."""
+
+    def end(work: Callable[[], object]) -> BaseException | None:
+        try:
+            work()
+        except Exception as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(len(works)) as threads:
+        return list(threads.map(end, works))
+
+
+def test_a_password_that_was_changed_at_bill_a_moment_ago_is_refused_twice_at_most(
+    make_shared: MakeShared, bill: LocalBill
+) -> None:
+    make_shared().manager.acquire()
+    bill.fault("/connect/v3/login", code="BDC_1101", times=100)
+    bill.settings(latency_seconds=0.1)
+    ids = [f"008RESET{number:02}" for number in range(16)]
+    ends = in_threads([make_shared(fields={"organization_id": name}).manager.acquire for name in ids])
+    assert all(isinstance(end, BillSignInRefusedError) for end in ends)
+    assert len(ends) == 16
+    stats = bill.stats()
+    assert 1 <= stats["by_path"]["/connect/v3/login"] - 1 <= 2
+    assert stats["peak_concurrency"] <= 2
+
+
+def test_whoever_waits_while_bill_does_not_answer_learns_it_from_the_one_who_asked(
+    make_shared: MakeShared, bill: LocalBill
+) -> None:
+    bill.fault("/connect/v3/login", kind="stall", times=100)
+    ends = in_threads([make_shared(timeout=(0.5, 0.5)).manager.acquire for _ in range(8)])
+    assert len(ends) == 8
+    assert all(isinstance(end, BillUnavailableError) and end.retryable for end in ends)
+    assert bill.count_calls("/connect/v3/login") == 1
+
+
+def test_whoever_comes_after_bill_did_not_answer_asks_anew(make_shared: MakeShared, bill: LocalBill) -> None:
+    bill.fault("/connect/v3/login", kind="stall")
+    with pytest.raises(BillUnavailableError):
+        make_shared(timeout=(0.5, 0.5)).manager.acquire()
     assert make_shared().manager.acquire()
     assert bill.stats()["sign_ins"] == 1
 
@@ -178,15 +289,15 @@ def test_a_locked_organization_blocks_only_itself(
 
 
 def test_credentials_count_as_proven_for_a_while_only(
-    make_shared: MakeShared, organizations: list[str], notes: MemoryStore, clock: ManualClock
+    make_shared: MakeShared, organizations: list[str], notes: Notes, clock: ManualClock
 ) -> None:
     make_shared().manager.acquire()
-    proven_at = note_of(notes, LOGIN_NOTE)["at"]
+    proven_at = only_note(notes)["at"]
     make_shared(fields={"organization_id": organizations[1]}).manager.acquire()
-    assert note_of(notes, LOGIN_NOTE)["at"] == proven_at
+    assert only_note(notes)["at"] == proven_at
     clock.advance(minutes=36)
     make_shared().manager.acquire()
-    assert note_of(notes, LOGIN_NOTE)["at"] == clock().isoformat()
+    assert only_note(notes)["at"] == clock().isoformat()
 
 
 def test_how_a_sign_in_ended_is_told_also_if_it_cannot_be_noted(
@@ -227,27 +338,50 @@ class RecordingLock:
 
     def __init__(self) -> None:
         self.keys: list[str] = []
+        self.prolonged: list[str] = []
         self._lock = ProcessLock()
 
     def acquire(self, key: str, peek: Callable[[], T | None]) -> AbstractContextManager[T | None]:
         self.keys.append(key)
         return self._lock.acquire(key, peek)
 
+    def prolong(self, key: str) -> None:
+        self.prolonged.append(key)
 
-def test_only_who_waits_for_the_same_session_waits(make_shared: MakeShared, organizations: list[str]) -> None:
-    def locked_by(organization_id: str, run_id: str = "") -> list[str]:
-        """Sign in, in a run with a session of its own if one is named, and return what was locked for it."""
+
+def test_two_sign_ins_of_a_login_are_in_flight_at_most(make_shared: MakeShared, organizations: list[str]) -> None:
+    def locked_by(organization_id: str, kind: str = "v3") -> list[str]:
+        """Sign in and return what was locked for it."""
         lock = RecordingLock()
-        location = XComLocation("dag", run_id, "login") if run_id else None
-        shared = make_shared(
-            fields={"organization_id": organization_id}, lock=lock, store=MemoryStore(), location=location
-        )
+        shared = make_shared(kind, fields={"organization_id": organization_id}, lock=lock, store=MemoryStore())
         shared.manager.acquire()
         return lock.keys
 
-    # One finds out for all whether the credentials are good; after that sessions have nothing to do with one another.
-    assert locked_by(organizations[0]) == ["bill_sign_in_lease__bill__v3"]
-    later = [(organizations[0], ""), (organizations[1], ""), (organizations[0], "run 1"), (organizations[0], "run 2")]
-    keys = [key for organization_id, run_id in later for key in locked_by(organization_id, run_id)]
-    assert len(set(keys)) == len(keys) == 4
-    assert locked_by(*later[3]) == keys[3:]
+    # One finds out for all whether the credentials are good; then each organization has one of two places.
+    assert locked_by(organizations[1]) == locked_by(organizations[0])
+    places = [locked_by(name) for name in organizations]
+    assert [len(keys) for keys in places] == [1, 1]
+    assert places[0] != places[1]
+    # Whatever the connection, one organization has one place.
+    assert [locked_by(name, "v2") for name in organizations] == places
+
+
+@pytest.mark.parametrize(("kind", "calls"), [("v3", 1), ("v2", 1), ("partner", 2)])
+def test_a_lock_is_held_on_to_before_each_call_of_a_sign_in(kind: str, calls: int, make_shared: MakeShared) -> None:
+    lock = RecordingLock()
+    make_shared(kind, lock=lock).manager.acquire()
+    assert lock.prolonged == lock.keys * calls
+
+
+def test_who_has_lost_the_lock_sends_no_further_call_of_a_sign_in(make_shared: MakeShared, bill: LocalBill) -> None:
+    lock = RecordingLock()
+
+    def lose(key: str) -> None:
+        lock.prolonged.append(key)
+        if len(lock.prolonged) == 2:
+            raise BillUnavailableError("another task has begun to")
+
+    lock.prolong = lose  # type: ignore[method-assign]
+    with pytest.raises(BillUnavailableError):
+        make_shared("partner", lock=lock).manager.acquire()
+    assert bill.stats()["requests"] == 1

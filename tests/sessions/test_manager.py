@@ -11,6 +11,7 @@ from airflow_provider_bill.exceptions import (
     BillSessionExpiredError,
     BillSignInRefusedError,
     BillStoreError,
+    BillUnavailableError,
 )
 from airflow_provider_bill.sessions.keys import session_key
 from airflow_provider_bill.sessions.stores import MemoryStore
@@ -100,6 +101,74 @@ def test_a_refused_call_is_made_once_more_and_the_second_refusal_is_final(
         shared.run(call)
     assert len(calls) == 2
     assert bill.stats()["sign_ins"] == 2
+
+
+@pytest.mark.parametrize("kind", ["v3", "v2"])
+def test_a_401_without_a_code_of_bill_does_not_mean_that_the_session_is_over(
+    kind: str, make_shared: MakeShared, vendors: Vendors, clock: ManualClock, bill: LocalBill
+) -> None:
+    make_shared(kind).manager.acquire()
+    clock.advance(minutes=5)
+    bill.fault("/connect/v3/vendors", kind="html", status=401, times=100)
+    for _ in range(20):
+        with pytest.raises(BillApiError, match="though it knows the session") as caught:
+            vendors(make_shared(kind))
+        assert (type(caught.value), caught.value.status) == (BillApiError, 401)
+    stats = bill.stats()
+    assert (stats["sign_ins"], stats["by_path"]["/connect/v3/vendors"]) == (1, 20)
+
+
+def test_a_401_without_a_code_of_bill_costs_one_sign_in_if_the_session_is_over(
+    make_shared: MakeShared, vendors: Vendors, clock: ManualClock, bill: LocalBill
+) -> None:
+    shared = make_shared()
+    shared.manager.acquire()
+    clock.advance(minutes=5)
+    bill.expire_sessions()
+    bill.fault("/connect/v3/vendors", kind="html", status=401)
+    assert vendors(shared)
+    assert bill.stats()["sign_ins"] == 2
+
+
+def test_a_path_that_always_calls_the_session_invalid_costs_no_sign_in_while_it_is_young(
+    make_shared: MakeShared, vendors: Vendors, bill: LocalBill
+) -> None:
+    bill.fault("/connect/v3/vendors", code="BDC_1109", times=100)
+    for _ in range(20):
+        with pytest.raises(BillApiError, match="though it knows the session"):
+            vendors(make_shared())
+    assert bill.stats()["sign_ins"] == 1
+
+
+def test_of_sessions_that_bill_ends_at_once_one_is_replaced_and_no_more(
+    make_shared: MakeShared, vendors: Vendors, clock: ManualClock, bill: LocalBill
+) -> None:
+    for number in range(20):
+        make_shared().manager.acquire()
+        bill.expire_sessions()
+        if number == 0:
+            assert vendors(make_shared())
+            continue
+        with pytest.raises(BillUnavailableError, match="and the one that took its place too"):
+            vendors(make_shared())
+    assert bill.stats()["sign_ins"] == 2
+    clock.advance(seconds=61)
+    assert vendors(make_shared())
+    assert bill.stats()["sign_ins"] == 3
+
+
+def test_another_task_s_session_that_is_over_as_well_is_replaced_in_the_same_call(
+    make_shared: MakeShared, vendors: Vendors, clock: ManualClock, bill: LocalBill
+) -> None:
+    slow, quick = make_shared(), make_shared()
+    slow.manager.acquire()
+    clock.advance(minutes=5)
+    bill.expire_sessions()
+    assert vendors(quick)  # has signed in anew
+    clock.advance(minutes=5)
+    bill.expire_sessions()
+    assert vendors(slow)
+    assert bill.stats()["sign_ins"] == 3
 
 
 def test_a_newer_session_is_not_overwritten_by_the_use_of_an_older_one(

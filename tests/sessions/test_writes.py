@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from tests.sessions.conftest import MakeShared
 PATH = "/connect/v3/payments"
 VENDOR = "00901SBX000100000001"
 #: What the keys of the notes end with.
-OPEN, CLAIM = "__open", "__claim"
+OPEN, SENT, CLAIM = "__open", "__sent", "__claim"
 
 Pay = Callable[..., Any]
 
@@ -417,7 +418,7 @@ def test_an_answer_counts_though_it_could_not_be_stored_for_twenty_seconds(
             notes_of_task.at("write", skip=0, before=fail_for_20_seconds)
             not_answering()
 
-    notes_of_task.at("write", skip=2, before=fail_for_20_seconds)
+    notes_of_task.at("write", skip=3, before=fail_for_20_seconds)
     made = pay(begin_try())
     assert 20 <= instance.time.now < 40
     assert f"BILL carried out POST /v3/payments: {made['id']}" in caplog.text
@@ -433,7 +434,7 @@ def test_an_answer_that_cannot_be_stored_at_all_is_a_success_with_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO")
-    notes_of_task.fail("write", skip=2, times=10_000)
+    notes_of_task.fail("write", skip=3, times=10_000)
     shared = begin_try()
     made = pay(shared)
     assert PERSISTENCE_SECONDS <= instance.time.now < 2 * PERSISTENCE_SECONDS
@@ -451,7 +452,7 @@ def test_an_answer_that_cannot_be_stored_at_all_is_a_success_with_a_warning(
 def test_a_task_that_succeeded_without_a_note_asks_when_it_runs_again(
     begin_try: BeginTry, bill: LocalBill, notes_of_task: TroubledStore
 ) -> None:
-    notes_of_task.fail("write", skip=2, times=10_000)
+    notes_of_task.fail("write", skip=3, times=10_000)
     pay(begin_try())
     notes_of_task.heal()
     with pytest.raises(BillOutcomeUnknownError):
@@ -604,7 +605,7 @@ def test_a_second_process_that_comes_in_between_at_any_step_does_not_pay_again(
     made = [payment["id"] for payment in bill.payments()]
     assert len(made) <= 1
     assert set(ends) <= {*made, "BillStoreError", "BillOutcomeUnknownError"}
-    if (operation, step) == ("read", 2):
+    if (operation, step) in (("write", 2), ("read", 3)):
         # The intent of the first was in the way of the second, whose claim was in the way of the first.
         assert ends == ["BillOutcomeUnknownError", "BillStoreError", "BillOutcomeUnknownError"]
     else:
@@ -621,12 +622,94 @@ def test_a_second_process_that_dies_while_it_sends_is_not_forgotten_by_the_first
             pay_unheard(second)
 
     # The first has looked and found nothing open; its intent takes the place of the second's.
-    notes_of_task.at("write", OPEN, before=second_is_killed)
+    notes_of_task.at("write", SENT, before=second_is_killed)
     with pytest.raises(BillStoreError, match="another process"):
         pay(first)
     with pytest.raises(BillOutcomeUnknownError):
         pay(begin_try())
     assert paid(bill) == ["rent"]
+
+
+@pytest.mark.parametrize("keys", [("a", "b"), (None, None)])
+@pytest.mark.parametrize(("operation", "part"), [("write", SENT), ("delete", OPEN)])
+def test_a_process_that_was_overtaken_hides_no_other_write_of_the_second(
+    operation: Any,
+    part: str,
+    keys: tuple[str | None, str | None],
+    begin_try: BeginTry,
+    bill: LocalBill,
+    notes_of_task: TroubledStore,
+) -> None:
+    """The second makes the first payment and dies while it makes the next; then the first goes on for one more step."""
+
+    def second_runs() -> None:
+        second = begin_try()
+        pay(second, "rent", key=keys[0])
+        bill.fault(PATH, kind="reset", after_effect=True)
+        with pytest.raises(BillOutcomeUnknownError):
+            pay(second, "light", key=keys[1])
+
+    def killed() -> None:
+        raise Killed
+
+    notes_of_task.at(operation, part, before=second_runs, after=killed)
+    with pytest.raises(Killed):
+        pay(begin_try(), "rent", key=keys[0])
+    third = begin_try()
+    with contextlib.suppress(BillOutcomeUnknownError):
+        pay(third, "rent", key=keys[0])
+    with pytest.raises(BillOutcomeUnknownError):
+        pay(third, "light", key=keys[1])
+    assert paid(bill) == ["rent", "light"]
+
+
+def test_a_process_that_was_overtaken_while_it_took_an_intent_back_hides_no_write_of_the_second(
+    begin_try: BeginTry, bill: LocalBill, notes_of_task: TroubledStore
+) -> None:
+    """The first could not store its intent, and takes it back as it might be there."""
+
+    def second_is_killed() -> None:
+        with pytest.raises(BillOutcomeUnknownError):
+            pay_unheard(begin_try())
+
+    notes_of_task.fail("write", SENT)
+    notes_of_task.at("read", CLAIM, after=second_is_killed)
+    with pytest.raises(BillStoreError):
+        pay(begin_try())
+    with pytest.raises(BillOutcomeUnknownError):
+        pay(begin_try())
+    assert paid(bill) == ["rent"]
+
+
+@pytest.mark.parametrize("step", range(10))
+@pytest.mark.parametrize("operation", ["read", "write", "delete"])
+def test_of_two_processes_that_find_a_write_settled_one_sends_it(
+    operation: Any,
+    step: int,
+    begin_try: BeginTry,
+    instance: TaskInstance,
+    bill: LocalBill,
+    notes_of_task: TroubledStore,
+) -> None:
+    """The second comes before any step of the first, which dies after that step; both are about to send again."""
+    bill.fault(PATH, kind="reset")
+    with pytest.raises(BillOutcomeUnknownError) as caught:
+        pay(begin_try())
+    settle(instance.settlements, write_id(caught), carried_out=False)
+
+    def second_is_killed() -> None:
+        with contextlib.suppress(BillError):
+            pay_unheard(begin_try())
+
+    def killed() -> None:
+        raise Killed
+
+    notes_of_task.at(operation, skip=step, before=second_is_killed, after=killed)
+    for _ in range(2):
+        with contextlib.suppress(BillError, Killed):
+            pay(begin_try())
+        notes_of_task.heal()
+    assert len(paid(bill)) <= 1
 
 
 def test_outside_of_durability_a_write_is_refused_with_a_way_out(make_shared: MakeShared, bill: LocalBill) -> None:
@@ -651,13 +734,13 @@ def test_a_note_holds_the_answer_and_not_what_was_sent(begin_try: BeginTry, note
 def test_a_write_costs_few_operations_of_the_store(begin_try: BeginTry, notes_of_task: TroubledStore) -> None:
     shared = begin_try()
     pay(shared)
-    assert notes_of_task.calls == {"read": 4, "write": 3, "delete": 1}
+    assert notes_of_task.calls == {"read": 5, "write": 4, "delete": 2}
     notes_of_task.calls.clear()
     pay(shared)
-    assert notes_of_task.calls == {"read": 4, "write": 2, "delete": 1}
+    assert notes_of_task.calls == {"read": 5, "write": 3, "delete": 2}
     notes_of_task.calls.clear()
     pay(begin_try())
-    assert notes_of_task.calls == {"read": 2, "write": 1}
+    assert notes_of_task.calls == {"read": 3, "write": 1}
 
 
 def test_a_v2_payment_is_durable_too(begin_try: BeginTry, bill: LocalBill) -> None:
