@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow.providers.standard.triggers.hitl import HITLTrigger
+from airflow.sdk.execution_time.hitl import get_hitl_detail_content_detail
+from airflow.sdk.timezone import utcnow
 from airflow.triggers.base import TriggerEvent
 from asgiref.sync import sync_to_async
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 #: Seconds between two looks at whether another has passed MFA.
 TRUST_SECONDS = 60.0
@@ -55,18 +58,22 @@ class BillMfaTrigger(HITLTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the answer, or for trust."""
-        answer = asyncio.ensure_future(anext(aiter(super().run())))
-        try:
-            while True:
-                done, _ = await asyncio.wait({answer}, timeout=self.trust_seconds)
-                if done:
-                    yield TriggerEvent(_Unshown(answer.result().payload))  # type: ignore[no-untyped-call]  # Airflow names no types
+        waited = 0.0
+        while not await self._is_answered():
+            if self.timeout_datetime is not None and self.timeout_datetime < utcnow():
+                break
+            if waited >= self.trust_seconds:
+                waited = 0.0
+                if await _uninterrupted(self._looks_trusted):
+                    yield TriggerEvent({"trusted": True})  # type: ignore[no-untyped-call]  # Airflow names no types
                     return
-                if await sync_to_async(self._looks_trusted)():
-                    yield TriggerEvent({"trusted": True})  # type: ignore[no-untyped-call]
-                    return
-        finally:
-            answer.cancel()
+            waited += self.poke_interval
+            await asyncio.sleep(self.poke_interval)
+        async for event in super().run():  # which has nothing to wait for any more
+            yield TriggerEvent(_Unshown(event.payload))  # type: ignore[no-untyped-call]
+
+    async def _is_answered(self) -> bool:
+        return (await _uninterrupted(lambda: get_hitl_detail_content_detail(ti_id=self.ti_id))).response_received
 
     def _looks_trusted(self) -> bool:
         from airflow_provider_bill.operators.base import shared_hook
@@ -77,6 +84,14 @@ class BillMfaTrigger(HITLTrigger):
         except Exception as error:  # The form is still there, and the next look comes.
             log.warning("Whether another has passed MFA could not be found out (%s).", type(error).__name__)
             return False
+
+
+async def _uninterrupted(function: Callable[[], T]) -> T:
+    """Call a function that asks Airflow, in a thread and to its end, even if the trigger is cancelled meanwhile.
+
+    A call that is cut off leaves its answer unread, and Airflow 3.1's triggerer dies of it.
+    """
+    return await asyncio.shield(asyncio.ensure_future(sync_to_async(function)()))
 
 
 class _Unshown(dict[str, Any]):

@@ -95,7 +95,7 @@ class Form:
 
     def event(self, within: float) -> dict[str, Any] | None:
         """Return the event of the trigger that the task waits with, None if there is none in so many seconds."""
-        trigger = BillMfaTrigger(**{**self.trigger.serialize()[1], "trust_seconds": 0.05})
+        trigger = BillMfaTrigger(**{**self.trigger.serialize()[1], "trust_seconds": 0.05, "poke_interval": 0.05})
 
         async def first() -> Any:
             try:
@@ -327,7 +327,7 @@ def test_the_trigger_of_a_waiting_form_sees_that_another_has_answered(
     def unanswered(ti_id: Any) -> Any:
         return SimpleNamespace(response_received=False, chosen_options=None, params_input=None, responded_at=None)
 
-    monkeypatch.setattr(standard_triggers, "get_hitl_detail_content_detail", unanswered)
+    monkeypatch.setattr(mfa_triggers, "get_hitl_detail_content_detail", unanswered)
     forms = [form(remember=remember).open() for _ in range(2)]
     assert forms[1].event(within=0.3) is None
     forms[0].answer(bill.codes()[0])
@@ -335,6 +335,37 @@ def test_the_trigger_of_a_waiting_form_sees_that_another_has_answered(
     assert event == {"trusted": True}
     assert forms[1].go_on(event).state == "success"
     assert counts() == (1, 1, 1)
+
+
+def test_a_trigger_that_is_cancelled_does_not_cut_off_what_it_asks_airflow(
+    form: NewForm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, ended = form().open(), []
+
+    async def cancelled() -> None:
+        asked, answered = asyncio.Event(), asyncio.Event()
+
+        def slow(function: Callable[..., Any]) -> Callable[..., Any]:
+            async def call() -> Any:
+                asked.set()
+                await answered.wait()
+                ended.append(True)
+                return SimpleNamespace(response_received=False)
+
+            return call
+
+        monkeypatch.setattr(mfa_triggers, "sync_to_async", slow)
+        waiting = asyncio.ensure_future(anext(aiter(one.trigger.run())))
+        await asked.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        answered.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    asyncio.run(cancelled())
+    assert ended == [True]
 
 
 def test_where_trust_is_renewed_the_trigger_waits_for_a_new_device(

@@ -45,6 +45,19 @@ def test_a_remembered_device_signs_in_trusted_for_thirty_days(bill: LocalBill) -
     assert bill.login(**pair).json()["trusted"] is False
 
 
+@pytest.mark.parametrize("holds_for", ["organization", "user"])
+def test_for_which_organizations_a_remembered_device_holds_is_a_setting(bill: LocalBill, holds_for: str) -> None:
+    bill.settings(device_holds_for=holds_for)
+    remembered = bill.trust(bill.sign_in(), rememberMe=True, device="worker").json()["rememberMeId"]
+    second = next(row["id"] for row in bill.seed["organizations"] if row["name"] == "Lighthouse Coffee")
+    pair = {"rememberMeId": remembered, "device": "worker"}
+    assert bill.login(**pair, organizationId=second).json()["trusted"] is (holds_for == "user")
+    stepped_up = bill.post("/mfa/step-up", bill.sign_in(organizationId=second), pair)
+    assert stepped_up.json() == {"trusted": holds_for == "user"}
+    ben = bill.user("second user")
+    assert not bill.login(**pair, username=ben["username"], password=ben["password"]).json()["trusted"]
+
+
 def test_a_bad_remembered_device_can_be_set_to_refuse_the_sign_in(bill: LocalBill, code_of: CodeOf) -> None:
     bill.settings(bad_remember_me="refuse")
     assert code_of(bill.login(rememberMeId="nothing", device="worker")) == "BDC_1109"
