@@ -17,7 +17,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import pendulum
 from pendulum import DateTime
@@ -68,13 +68,15 @@ class DeviceRecord:
 
 @dataclass(frozen=True)
 class _Refusals:
-    """What BILL has refused: devices, by a digest of their id, for organizations; and when.
+    """What BILL has said to devices: which it refused, by a digest of their id, for which organizations, and when.
 
-    ``own_only``: organizations for which it has refused a device of another one that was not too old.
+    ``own_only``: organizations for which it has refused a device of another one that was not too old. ``across``: when
+    it has honoured a device for another organization than its own.
     """
 
     devices: dict[str, dict[str, str]] = field(default_factory=dict)
     own_only: dict[str, str] = field(default_factory=dict)
+    across: dict[str, str] = field(default_factory=dict)
 
 
 class Devices:
@@ -167,9 +169,21 @@ class Devices:
             issued_at = known[remembered].issued_at if foreign else None
             if issued_at is not None and now - issued_at < YOUNG:
                 own_only[self._organization_id] = now.isoformat()
-            self._write_refusals(_Refusals({**refusals.devices, _digest(remembered): refused}, own_only))
+            devices = {**refusals.devices, _digest(remembered): refused}
+            self._write_refusals(replace(refusals, devices=devices, own_only=own_only))
         except BillStoreError as error:
             log.warning("The refusal could not be stored: %s", error)
+
+    def honoured(self, remembered: RememberedDevice) -> None:
+        """Note that BILL honours a device, if it is one of another organization: then a new one serves all of them."""
+        try:
+            homes = [record.organization_id for record in self._stored() if record.remembered == remembered]
+            refusals = self._refusals()
+            if not homes or homes[0] == self._organization_id or refusals.across:
+                return
+            self._write_refusals(replace(refusals, across={"at": self._clock().isoformat()}))
+        except BillStoreError as error:
+            log.warning("That BILL honours a device in another organization could not be noted: %s", error)
 
     def _records(self) -> list[DeviceRecord]:
         """Return the devices in the order in which to try them, with what BILL has refused."""
@@ -184,7 +198,8 @@ class Devices:
         others = [record for record in stored if record.organization_id != here]
         # BILL's answer to one device of another organization stands for all of them.
         others = [] if here in refusals.own_only else others[:1]
-        return [self._with_refusal(record, refusals) for record in (*own, *others)]
+        records = [record for record in stored if record in (*own, *others)] if refusals.across else [*own, *others]
+        return [self._with_refusal(record, refusals) for record in records]
 
     def _with_refusal(self, record: DeviceRecord, refusals: _Refusals) -> DeviceRecord:
         # What BILL no longer honours where it gave it, it honours nowhere.
@@ -304,14 +319,13 @@ class Devices:
             note = json.loads(self._store.read(self._refusals_key) or "{}")
             devices = {digest: self._recent(rows) for digest, rows in note.get("devices", {}).items()}
             own_only = self._recent(note.get("own_only", {}), DEVICE_LIFE)
+            across = self._recent(note.get("across", {}))
         except (ValueError, AttributeError, RecursionError):
             return _Refusals()
-        return _Refusals({digest: rows for digest, rows in devices.items() if rows}, own_only)
+        return _Refusals({digest: rows for digest, rows in devices.items() if rows}, own_only, across)
 
     def _write_refusals(self, refusals: _Refusals) -> None:
-        self._store.write(
-            self._refusals_key, json.dumps({"v": 1, "devices": refusals.devices, "own_only": refusals.own_only})
-        )
+        self._store.write(self._refusals_key, json.dumps({"v": 1, **asdict(refusals)}))
 
     def _recent(self, rows: dict[str, str], life: pendulum.Duration = FORGET_AFTER) -> dict[str, str]:
         return {row: at for row, at in rows.items() if self._is_recent(from_text(at), life)}

@@ -350,8 +350,8 @@ class SessionManager:
                 raise
             self.devices.refuse(device)
             return self.client.sign_in(before_each=self._guard.prolong)
-        if device is not None and not session.trusted:
-            self.devices.refuse(device)
+        if device is not None:
+            (self.devices.honoured if session.trusted else self.devices.refuse)(device)
         return session
 
     def _check(self, session: BillSession) -> None:

@@ -126,6 +126,7 @@ class Trust:
         # Of this organization, of another one of the user, of the connection: each costs a call and no text.
         while (device := self._devices.usable()) is not None and device not in tried:
             if self._client.mfa.step_up(session, device):
+                self._devices.honoured(device)
                 return True
             self._devices.refuse(device)
             tried.append(device)

@@ -18,6 +18,7 @@ from dev.local_bill import LocalBill
 from tests.sessions.present import present
 
 if TYPE_CHECKING:
+    from airflow_provider_bill.sessions.shared import SharedSession
     from tests.sessions.conftest import Codes, MakeShared, PassMfa, Pay, Vendors
 
 VALIDATE = {"v3": "/connect/v3/mfa/challenge/validate", "v2": "/api/v2/MFAAuthenticate.json"}
@@ -165,6 +166,28 @@ def test_a_firm_with_many_clients_is_asked_once(
         assert shared.trust.acquire().trusted
     assert texts() == 1
     assert bill.stats()["sign_ins"] == 20
+
+
+def test_a_firm_with_many_clients_renews_its_trust_once(
+    make_shared: MakeShared, pass_mfa: PassMfa, bill: LocalBill, clock: ManualClock, texts: Callable[[], int]
+) -> None:
+    bill.settings(device_holds_for="user")
+    clients = bill.control("POST", "organizations", {"count": 5})
+
+    def shared_of(client: dict[str, str]) -> SharedSession:
+        fields = {"organization_id": client["id"], "developer_api_key": client["developer_key"]}
+        return make_shared("console", conn_id=client["id"], fields=fields)
+
+    pass_mfa(shared_of(clients[0]))
+    for day in (1, 26):
+        clock.advance(days=day)
+        for client in clients[1:] + clients[:1]:
+            shared = shared_of(client)
+            assert shared.manager.acquire().trusted
+            if (shared.trust.days_left(shared.manager.acquire()) or 0) < 5:
+                pass_mfa(shared)
+    assert texts() == 2
+    assert bill.stats()["sign_ins"] == 11
 
 
 def test_a_device_that_an_older_version_has_stored_is_carried_over_once(
