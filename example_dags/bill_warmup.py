@@ -1,8 +1,9 @@
 """Keeps the shared session alive around the clock, and has trust renewed days before it runs out.
 
 Connection ``bill_default``. Every 20 minutes BILL is asked about the session, which keeps it alive: one sign-in lasts
-for weeks. When the remembered device is trusted for less than 5 days, a person is asked for a code, once a day, so that
-payments do not stop on day 31. Put a notifier of yours (Slack, e-mail, ...) into ``notifiers``.
+for weeks. When the remembered device is trusted for less than 5 days, a form waits for a person, a new one each day, so
+that payments do not stop on day 31; BILL sends the code once somebody presses "Send me the code" there. Put a notifier
+of yours (Slack, e-mail, ...) into ``notifiers``.
 """
 
 from __future__ import annotations

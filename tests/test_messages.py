@@ -92,7 +92,9 @@ def test_the_form_offers_every_kind_of_sign_in_and_no_other() -> None:
     "key",
     [
         keys.session_key(IDENTITY),
-        keys.device_key(IDENTITY),
+        keys.device_key("https://bill.example.com", "a@example.com"),
+        keys.device_seal_key("https://bill.example.com", "a@example.com"),
+        keys.device_refusals_key("https://bill.example.com", "a@example.com"),
         keys.credentials_note_key(IDENTITY, b"credentials"),
         keys.organization_note_key(IDENTITY, b"credentials"),
         keys.block_note_key(IDENTITY, "developer-key"),

@@ -15,7 +15,7 @@ from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.device_label import check_device
 from airflow_provider_bill.client.redaction import Redactor
 from airflow_provider_bill.client.request import Purpose, v3_request
-from airflow_provider_bill.client.results import Phone
+from airflow_provider_bill.client.results import MfaState, Phone
 from airflow_provider_bill.client.secret import Secret
 from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.client.v2 import V2
@@ -115,6 +115,14 @@ class ClientMfa:
         self.check()
         self._redactor.add([remembered.token] if remembered is not None else [])
         return self._dialect.is_trusted(session, remembered)
+
+    def state(self, session: BillSession) -> MfaState:
+        """Return how a session stands to MFA; a v2 session is taken by v3's call, as v2 does not say.
+
+        Source: https://developer.bill.com/reference/getsessioninfo.md; that v3 takes a v2 session, clients have seen
+        """
+        self.check()
+        return self._v3.session_details(session).mfa
 
     def phones(self, session: BillSession) -> list[Phone]:
         """List the phones registered for MFA.

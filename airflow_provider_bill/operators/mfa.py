@@ -124,7 +124,8 @@ class BillMfaValidateOperator(BaseSensorOperator):
         challenge = Challenge.from_dict(self.challenge)
         hook = shared_hook(self.bill_conn_id, self.organization_id)
         outcome = hook.mfa.outcome(challenge)
-        if outcome == "answered":
+        # A new device of another organization of the user has yet to be honoured for this one.
+        if outcome == "answered" and hook.mfa.is_trusted():
             log.info("Somebody else has passed MFA; no code is needed any more.")
             return True
         if outcome == "replaced":
@@ -138,7 +139,7 @@ class BillMfaValidateOperator(BaseSensorOperator):
         try:
             hook.mfa.validate(challenge, code, device=self.device, remember=self.remember)
         except BillMfaError as error:
-            if error.code in OVER and hook.mfa.outcome(challenge) == "answered":
+            if error.code in OVER and hook.mfa.outcome(challenge) == "answered" and hook.mfa.is_trusted():
                 return True
             # Only a Variable can hold another code at the next look.
             if error.code not in (None, WRONG_CODE) or callable(self.code_source) or "{{" in self.code_source:

@@ -13,16 +13,15 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import Param, mask_secret
+from airflow.providers.common.compat.sdk import Param, TaskDeferred, mask_secret
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.providers.standard.triggers.hitl import HITLTrigger
 from airflow.sdk.timezone import utcnow
 
 from airflow_provider_bill.client.device_label import check_device
-from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillMfaError
+from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
 from airflow_provider_bill.hooks.errors import operator_errors
 from airflow_provider_bill.operators.base import shared_hook
-from airflow_provider_bill.operators.mfa_form import ENTER, FIELD, NEW_TEXT, RESPONSE_TIMEOUT
+from airflow_provider_bill.operators.mfa_form import ENTER, FIELD, NEW_TEXT, RESPONSE_TIMEOUT, SEND
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -35,11 +34,16 @@ try:
 except ImportError:  # before Airflow 3.3, where a task waits with a trigger
 
     class _TaskAwaitingInput(BaseException):  # type: ignore[no-redef]
-        """Never raised."""
+        """Raised by us alone."""
+
+        def __init__(self, *, method_name: str) -> None:
+            super().__init__(method_name)
 
 
 log = logging.getLogger(__name__)
 
+#: How a task leaves that goes on later.
+_PARKED = (TaskDeferred, _TaskAwaitingInput)
 #: How Airflow names a deferral that it has ended itself.
 _FAIL = "__fail__"
 #: How much later than the trigger the scheduler looks at the time limit.
@@ -66,7 +70,8 @@ class BillMfaOperator(HITLOperator):
     :param max_texts: texts sent at most before giving up; each costs a person's patience
     :param assigned_users: who may enter the code; default: everybody who may answer
     :param notifiers: Airflow notifiers, called when a code is asked for
-    :param response_timeout: how long to wait for the code; default 5 minutes, the life of a code
+    :param response_timeout: how long to wait for the code; default 5 minutes, the life of a code. A form that may wait
+        longer, or for ever (None), has no text sent by itself, but when somebody presses "Send me the code"
     """
 
     template_fields: Collection[str] = ("subject", "body", "bill_conn_id", "organization_id")
@@ -81,7 +86,7 @@ class BillMfaOperator(HITLOperator):
         remember: bool = True,
         device: str = "",
         max_texts: int = 3,
-        subject: str = "BILL asks for the code it has sent by text",
+        subject: str | None = None,
         body: str | None = None,
         response_timeout: timedelta | None = RESPONSE_TIMEOUT,
         **kwargs: Any,
@@ -96,13 +101,21 @@ class BillMfaOperator(HITLOperator):
             kwargs["response_timeout"] = response_timeout
         else:  # an older standard provider waits for as long as the task may run
             kwargs.setdefault("execution_timeout", response_timeout)
+        self._on_request = response_timeout is None or response_timeout > RESPONSE_TIMEOUT
+        if self._on_request:
+            subject = subject or "BILL asks for a code: have it sent when you have the phone at hand"
+            body = body or (
+                f"Connection **{bill_conn_id}**: press *{SEND}*, and BILL sends six digits to the phone of its user. "
+                f"Then reload this page, enter them and press *{ENTER}*, within five minutes. If this form comes back, "
+                "the code was wrong or too old; the task's log says more."
+            )
         super().__init__(
-            subject=subject,
+            subject=subject or "BILL asks for the code it has sent by text",
             body=body
             or f"Connection **{bill_conn_id}**: enter the six digits that BILL has just sent to the phone of its "
             "user. If this form comes back, the code was wrong or too old: enter the one from the newest text. "
             "The task's log says more.",
-            options=[ENTER, NEW_TEXT],
+            options=[SEND, ENTER] if self._on_request else [ENTER, NEW_TEXT],
             **kwargs,
         )
         if set(self.params) != {FIELD}:  # an older standard provider shows those of the DAG too
@@ -114,6 +127,7 @@ class BillMfaOperator(HITLOperator):
         self.remember = remember
         self.device = device
         self.max_texts = max_texts
+        self._until: str | None = None
 
     @operator_errors()
     def execute(self, context: Context) -> dict[str, Any]:
@@ -127,7 +141,14 @@ class BillMfaOperator(HITLOperator):
                 "nobody can answer the form of BillMfaOperator in `airflow dags test`, so no text was sent",
                 advice="trigger the DAG in a running Airflow, or pass MFA there first: the session is shared",
             )
-        return self._asked(hook, context, hook.mfa.challenge_if_needed(self.renew_within))
+        challenge = None
+        if not self._on_request:
+            challenge = hook.mfa.challenge_if_needed(self.renew_within)
+            if challenge is None:
+                return self._result(hook, None)
+        with contextlib.suppress(_TaskAwaitingInput):
+            super().execute(context)  # HITLOperator's own asking, up to where it would wait in its own way
+        self._wait(context, challenge)
 
     @operator_errors()
     def execute_complete(
@@ -146,9 +167,14 @@ class BillMfaOperator(HITLOperator):
         code = str((event.get("params_input") or {}).get(FIELD) or "")
         if code:
             mask_secret(code)
+        self._until = until
+        # At once, as nobody knows how this run ends; and again, as the form could be answered a second time meanwhile.
+        self._erased = self._erase_answer(context)
         try:
-            result = self._go_on(context, code, event, challenge, until)
-        except BillError:
+            result = self._go_on(context, code, event, challenge)
+        except _PARKED:
+            raise  # An answer that has come meanwhile is taken next.
+        except BaseException:
             self._erase_answer(context)
             raise
         self._erase_answer(context)
@@ -164,20 +190,9 @@ class BillMfaOperator(HITLOperator):
         """Wait with a trigger that does not log the code, and sees when another has passed MFA."""
         from airflow_provider_bill.triggers.mfa import BillMfaTrigger
 
-        arguments = trigger.serialize()[1]
-        deadline = arguments["timeout_datetime"]
-        super().defer(
-            trigger=BillMfaTrigger(
-                **arguments,
-                bill_conn_id=self.bill_conn_id,
-                organization_id=self.organization_id,
-                renew_within=self.renew_within.total_seconds(),
-            ),
-            method_name=kwargs["method_name"],
-            kwargs={**self._resume_with, "until": deadline and deadline.isoformat()},
-            # The trigger sees the limit by itself; this is for where no triggerer runs.
-            timeout=deadline and deadline - utcnow() + _GRACE,
-        )
+        if isinstance(trigger, BillMfaTrigger):
+            super().defer(trigger=trigger, **kwargs)
+        raise _TaskAwaitingInput(method_name=kwargs["method_name"])  # HITLOperator's, before Airflow 3.3
 
     def _go_on(
         self,
@@ -185,7 +200,6 @@ class BillMfaOperator(HITLOperator):
         code: str,
         event: dict[str, Any],
         challenge: dict[str, Any] | None,
-        until: str | None,
     ) -> dict[str, Any]:
         from airflow_provider_bill.sessions.mfa import Challenge
 
@@ -200,11 +214,11 @@ class BillMfaOperator(HITLOperator):
             )
         if "error" in event:
             raise BillMfaError("asking for the MFA code failed in Airflow", advice="clear the task")
-        # None: of a form that an older version of this provider has made.
+        # None: no text was sent yet, or the form is of an older version of this provider.
         asked_for = None if challenge is None else Challenge.from_dict(challenge)
         if "trusted" in event:  # It looked so, and BILL did not honour it.
-            self._wait(context, asked_for, until)
-        if NEW_TEXT in (event.get("chosen_options") or ()):
+            self._wait(context, asked_for, until=self._until)
+        if {NEW_TEXT, SEND} & set(event.get("chosen_options") or ()):
             return self._ask_with_new_text(hook, context, asked_for, "a new text was asked for")
         return self._enter(hook, context, asked_for, code, event)
 
@@ -215,7 +229,7 @@ class BillMfaOperator(HITLOperator):
 
         newest = hook.mfa.pending()
         if newest is None:
-            return self._ask_with_new_text(hook, context, asked_for, "the code is too old")
+            return self._too_old(hook, context, asked_for, "the code is too old")
         if asked_for is not None and asked_for.challenge_id != newest.challenge_id:
             log.warning(
                 "A newer text was sent at %s, after this form was made: what was entered was not sent to BILL. Enter "
@@ -227,17 +241,27 @@ class BillMfaOperator(HITLOperator):
             hook.mfa.validate(newest, code, device=self.device, remember=self.remember)
         except BillMfaError as error:
             if error.code in OVER:
-                return self._ask_with_new_text(hook, context, newest, str(error))
+                return self._too_old(hook, context, newest, str(error))
             if error.code not in (None, WRONG_CODE):
                 raise
             log.warning("%s", error)
             return self._ask(context, hook.mfa.pending() or newest)
         return self._result(hook, event.get("responded_by_user"))
 
+    def _too_old(self, hook: BillHook, context: Context, asked_for: Challenge | None, why: str) -> dict[str, Any]:
+        if not self._on_request:
+            return self._ask_with_new_text(hook, context, asked_for, why)
+        if hook.mfa.is_trusted(self.renew_within):
+            return self._result(hook, None)
+        log.warning("%s; press %r for a new one.", why, SEND)
+        return self._ask(context, None)
+
     def _ask_with_new_text(
         self, hook: BillHook, context: Context, asked_for: Challenge | None, why: str
     ) -> dict[str, Any]:
         newest, last = hook.mfa.pending(), hook.mfa.pending(also_over=True)
+        if self._on_request and newest is None:
+            last = asked_for = None  # Whoever asks after a while begins anew.
         if last is not None and last.texts >= self.max_texts:
             if newest is None:
                 if hook.mfa.is_trusted(self.renew_within):
@@ -249,7 +273,9 @@ class BillMfaOperator(HITLOperator):
             log.warning("%s; %s texts were sent already, enter the code from the newest.", why, last.texts)
             return self._ask(context, newest)
         log.warning("%s; sending a new text, unless another task has just done so.", why)
-        challenge = hook.mfa.challenge_if_needed(self.renew_within, instead_of=asked_for or last)
+        # A form for which no text was sent yet takes the one that is on its way.
+        old = asked_for if self._on_request else asked_for or last
+        challenge = hook.mfa.challenge_if_needed(self.renew_within, instead_of=old)
         return self._asked(hook, context, challenge)
 
     def _asked(self, hook: BillHook, context: Context, challenge: Challenge | None) -> dict[str, Any]:
@@ -258,37 +284,61 @@ class BillMfaOperator(HITLOperator):
             return self._result(hook, None)
         return self._ask(context, challenge)
 
-    def _ask(self, context: Context, challenge: Challenge) -> dict[str, Any]:
-        self._resume_with: dict[str, Any] = {"challenge": challenge.as_dict()}
-        with contextlib.suppress(_TaskAwaitingInput):
-            # HITLOperator's own asking; before Airflow 3.3 it waits with a trigger, through `defer`.
-            super().execute(context)
-        # Since 3.3 it parks the task where nothing but an answer or the time limit can wake it.
-        self._wait(context, challenge, None)
+    def _ask(self, context: Context, challenge: Challenge | None) -> NoReturn:
+        """Ask once more, in the form that is there."""
+        if not self._erased:
+            self._erase_answer(context, required=True)  # An answer that stays would be taken again and again.
+        for notifier in self.notifiers:
+            notifier(context)
+        self._wait(context, challenge)
 
-    def _wait(self, context: Context, challenge: Challenge | None, until: str | None) -> NoReturn:
-        """Wait for an answer to the form that is there.
+    def _wait(self, context: Context, challenge: Challenge | None, *, until: str | None = None) -> NoReturn:
+        """Wait for an answer to the form, or until another has passed MFA.
 
-        :param until: when it runs out; None for a new form
+        On Airflow 3.3 too with a trigger: as HITLOperator waits there, nothing but an answer can wake a task.
+
+        :param until: when it runs out; None for as long as a form that was just asked may wait
         """
-        self._resume_with = {"challenge": None if challenge is None else challenge.as_dict()}
-        deadline = datetime.fromisoformat(until) if until else None
-        if deadline is None and self.response_timeout is not None:
-            deadline = utcnow() + self.response_timeout
-        trigger = HITLTrigger(
+        from airflow_provider_bill.triggers.mfa import BillMfaTrigger
+
+        deadline = datetime.fromisoformat(until) if until else self._deadline()
+        trigger = BillMfaTrigger(
             ti_id=context["task_instance"].id,
             options=self.options,
             params=self.serialized_params,
             multiple=self.multiple,
             timeout_datetime=deadline,
+            bill_conn_id=self.bill_conn_id,
+            organization_id=self.organization_id,
+            renew_within=self.renew_within.total_seconds(),
         )
-        self.defer(trigger=trigger, method_name="execute_complete")
+        self.defer(
+            trigger=trigger,
+            method_name="execute_complete",
+            kwargs={
+                "challenge": None if challenge is None else challenge.as_dict(),
+                "until": deadline and deadline.isoformat(),
+            },
+            # The trigger sees the limit by itself; this is for where no triggerer runs.
+            timeout=deadline and deadline - utcnow() + _GRACE,
+        )
+        raise AssertionError("defer does not return")
 
-    def _erase_answer(self, context: Context) -> None:
+    def _deadline(self) -> datetime | None:
+        if self.response_timeout is None:
+            return None
+        if not (self._on_request and self._until):
+            return utcnow() + self.response_timeout
+        return max(datetime.fromisoformat(self._until), utcnow() + RESPONSE_TIMEOUT)
+
+    def _erase_answer(self, context: Context, *, required: bool = False) -> bool:
+        """Remove the answer, and with it the code, from the form, as asking anew does; return whether that went well.
+
+        :param required: whether it is an error if it does not
+        """
         from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
         try:
-            # Asking anew removes the answer, and with it the code, from the database.
             upsert_hitl_detail(
                 ti_id=context["task_instance"].id,
                 options=self.options,
@@ -299,7 +349,12 @@ class BillMfaOperator(HITLOperator):
             )
         except Exception as error:
             # The error's own text can quote the answer.
-            log.warning("The code could not be removed from the answered form (%s).", type(error).__name__)
+            text = f"the code could not be removed from the answered form ({type(error).__name__})"
+            if required:
+                raise BillMfaError(text, advice="clear the task") from None
+            log.warning("%s.", text)
+            return False
+        return True
 
     def _result(self, hook: BillHook, user: Any) -> dict[str, Any]:
         return {"trusted": True, "trusted_days": hook.mfa.days_left(), "entered_by": user}

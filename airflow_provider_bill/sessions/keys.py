@@ -17,8 +17,28 @@ def session_key(identity: Identity) -> str:
     return f"bill_session_token__{_organization(identity)}__{identity.kind}"
 
 
-def device_key(identity: Identity) -> str:
-    """Return the key of the remembered device's record."""
+def trust_key(identity: Identity) -> str:
+    """Return the key of the note about which session has passed MFA, beside its record."""
+    return f"{session_key(identity)}__trusted"
+
+
+def device_key(environment: str, mfa_user: str) -> str:
+    """Return the key of the record of the devices that BILL remembers for a user."""
+    return f"bill_device_token__{_user(environment, mfa_user)}"
+
+
+def device_seal_key(environment: str, mfa_user: str) -> str:
+    """Return the key of what seals that record."""
+    return f"bill_device_token_key__{_user(environment, mfa_user)}"
+
+
+def device_refusals_key(environment: str, mfa_user: str) -> str:
+    """Return the key of the note about devices that BILL does not honour."""
+    return f"bill_device_refused__{_user(environment, mfa_user)}"
+
+
+def old_device_key(identity: Identity) -> str:
+    """Return the key under which a device was kept for one connection and organization."""
     return f"bill_device_token__{_organization(identity)}"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hmac
 import itertools
 import logging
 import threading
@@ -25,7 +27,7 @@ from airflow_provider_bill.exceptions import (
 from airflow_provider_bill.sessions.devices import Devices
 from airflow_provider_bill.sessions.guard import Guard
 from airflow_provider_bill.sessions.identity import Identity
-from airflow_provider_bill.sessions.keys import session_key
+from airflow_provider_bill.sessions.keys import session_key, trust_key
 from airflow_provider_bill.sessions.record import Seal, open_session, seal_session
 from airflow_provider_bill.sessions.stores import Store
 
@@ -74,6 +76,9 @@ class SessionManager:
         self.lock = threading.RLock()
         self._guard = guard
         self._key = session_key(identity)
+        self._trust_key = trust_key(identity)
+        #: The session whose trust could not be stored.
+        self._unsaved_trust = ""
         self._signed_in_by = dict(signed_in_by or {})
         self._on_secret = on_secret
         self._seal = Seal("session", identity, client.credentials.sealing_secrets(), exposed=store.exposed)
@@ -188,7 +193,13 @@ class SessionManager:
                     self._written_at = stored.last_used_at
                     return
                 # Trust is taken from the record: another task may have passed MFA meanwhile.
-                self.save(replace(mine, trusted=stored.trusted))
+                trusted = stored.trusted or self._unsaved_trust == _fingerprint(mine)
+                self.save(replace(mine, trusted=trusted))
+                # And also between my reading and my writing: see save_trust.
+                if trusted or not self.client.credentials.has_mfa:
+                    return
+                if self.store.read(self._trust_key) == _fingerprint(mine):
+                    self.save(replace(mine, trusted=True))
             except BillStoreError as error:
                 log.warning("The session's last use could not be noted: %s", error)
 
@@ -207,6 +218,27 @@ class SessionManager:
             self.store.write(self._key, seal_session(self._seal, session))
             self._written_at = session.last_used_at
             return session
+
+    def save_trust(self, session: BillSession, *, trusted: bool = True) -> BillSession:
+        """Store that a session has passed MFA, or that it counts as trusted no more, and return it.
+
+        If it cannot be stored, this process uses it all the same: the session is good. Trust is noted before the
+        record is written, so that whoever overwrites the record with an older picture finds it: see :meth:`touch`.
+        """
+        session = replace(session, trusted=trusted)
+        with self.lock:
+            self._unsaved_trust = ""
+            with contextlib.suppress(BillStoreError):
+                if trusted:
+                    self.store.write(self._trust_key, _fingerprint(session))
+                else:
+                    self.store.delete(self._trust_key)
+            try:
+                return self.save(session)
+            except BillStoreError as error:
+                self._unsaved_trust = _fingerprint(session) if trusted else ""
+                log.warning("Whether the session is trusted could not be noted for other tasks: %s", error)
+                return self.adopt(session)
 
     def forget(self, session: BillSession) -> None:
         """Remove the record, if it is of this very session.
@@ -332,3 +364,7 @@ class SessionManager:
             )
         if session.seconds_left(self.clock()) <= 0:
             raise BillApiError("BILL gave a session that is already over", advice="check the clock of this machine")
+
+
+def _fingerprint(session: BillSession) -> str:
+    return hmac.new(session.session_token.encode(), b"airflow-provider-bill trust", "sha256").hexdigest()[:24]

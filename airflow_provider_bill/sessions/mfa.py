@@ -13,8 +13,14 @@ from typing import Any, Literal
 import pendulum
 from pendulum import DateTime
 
+from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.session import BillSession
-from airflow_provider_bill.exceptions import BillMfaError, BillSessionExpiredError, BillStoreError
+from airflow_provider_bill.exceptions import (
+    BillMfaError,
+    BillSessionExpiredError,
+    BillStoreError,
+    BillUnavailableError,
+)
 from airflow_provider_bill.sessions import keys
 from airflow_provider_bill.sessions.locks import Lock
 from airflow_provider_bill.sessions.manager import SessionManager
@@ -198,6 +204,7 @@ class Mfa:
                 return found
             if not needed():
                 return None
+            session = self._manager.acquire()  # looking at trust can renew it
             before = self._open(session) if old else None
             challenge = Challenge(
                 self._manager.client.mfa.challenge(session),
@@ -211,9 +218,8 @@ class Mfa:
         return challenge
 
     def _enter(self, session: BillSession, challenge: Challenge, code: str, *, device: str, remember: bool) -> None:
-        sent_at = self._manager.clock()
-        try:
-            remembered = self._manager.client.mfa.validate(
+        def send() -> RememberedDevice | None:
+            return self._manager.client.mfa.validate(
                 session,
                 challenge.challenge_id,
                 code,
@@ -221,6 +227,12 @@ class Mfa:
                 machine_name="Airflow",
                 remember=remember,
             )
+
+        sent_at = self._manager.clock()
+        try:
+            remembered = send()
+        except BillUnavailableError:
+            remembered = self._send_again(session, send)
         except BillMfaError as error:
             challenge = self._refused(session, challenge, error.code)
             if error.code != WRONG_CODE:
@@ -233,8 +245,21 @@ class Mfa:
             ) from None
         if remembered is not None:
             self._manager.devices.remember(remembered, sent_at)
-        self._manager.save(replace(session.used(sent_at), trusted=True))
+        elif remember:
+            log.warning("BILL took the code and gave no remembered device: the next session will need a new code.")
+        self._manager.save_trust(session.used(sent_at))
         self._note(replace(challenge, answered=True))
+
+    def _send_again(self, session: BillSession, send: Callable[[], RememberedDevice | None]) -> RememberedDevice | None:
+        """Enter a code once more whose answer was lost, or find out that BILL has taken it."""
+        log.warning("BILL's answer to the MFA code was lost; entering it once more.")
+        try:
+            return send()
+        except (BillUnavailableError, BillMfaError):
+            # A code that was taken is over.
+            if not self._manager.client.mfa.state(session).may_pay:
+                raise
+            return None
 
     def _raise_if_older(self, session: BillSession, challenge: Challenge) -> None:
         noted = self._open(session)

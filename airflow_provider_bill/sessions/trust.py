@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import logging
 
+from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.results import MfaState
 from airflow_provider_bill.client.session import BillSession
-from airflow_provider_bill.exceptions import BillMfaRequiredError
+from airflow_provider_bill.exceptions import BillError, BillMfaRequiredError
 from airflow_provider_bill.sessions.devices import MFA_ADVICE
 from airflow_provider_bill.sessions.manager import SessionManager
+
+log = logging.getLogger(__name__)
 
 
 class Trust:
@@ -41,7 +44,7 @@ class Trust:
         return self._make(session)[0]
 
     def ensure(self, session: BillSession) -> BillSession:
-        """Return the session fit for a protected call; where BILL does not tell of MFA (v2), BILL itself decides.
+        """Return the session fit for a protected call; where BILL does not tell of MFA, BILL itself decides.
 
         :raises BillMfaRequiredError: only a person can make it so, and the error says how
         """
@@ -58,7 +61,7 @@ class Trust:
         with self._manager.lock:
             trusted = self._client.credentials.has_mfa and self._step_up(session)
             if trusted or session.trusted:
-                session = self._manager.save(replace(session, trusted=trusted))
+                session = self._manager.save_trust(session, trusted=trusted)
             if not trusted:
                 raise _needs_a_person()
             return session
@@ -77,9 +80,10 @@ class Trust:
         days = self._devices.days_left()
         if days is not None or self._devices.usable() is not None:
             return days
-        details = self._manager.with_renewal(self._client.session_details)
-        self._manager.touch(session, details.sent_at)
-        return None if details.mfa in (MfaState.DISABLED, MfaState.BYPASS) else 0.0
+        sent_at = self._manager.clock()
+        state = self._manager.with_renewal(self._state)
+        self._manager.touch(session, sent_at)
+        return None if state in (MfaState.DISABLED, MfaState.BYPASS) else 0.0
 
     def _make(self, session: BillSession) -> tuple[BillSession, MfaState]:
         return self._manager.with_renewal(self._try, session=session)
@@ -95,21 +99,36 @@ class Trust:
             if not credentials.steps_up and self._devices.usable() is not None:
                 session = self._manager.renew(session)  # the device goes with the sign-in
             elif self._step_up(session):
-                session = self._manager.save(replace(session, trusted=True))
+                session = self._manager.save_trust(session)
             if session.trusted:
                 return session, MfaState.TRUSTED
-            state = self._client.session_details(session).mfa
+            state = self._state(session)
             if state.may_pay:
-                session = self._manager.save(replace(session, trusted=True))
+                session = self._manager.save_trust(session)
             return session, state
 
+    def _state(self, session: BillSession) -> MfaState:
+        """Ask how a session stands to MFA; v3 is asked about a v2 session too, as v2 does not say."""
+        if self._client.credentials.dialect == "v2":
+            try:
+                state = self._client.mfa.state(session)
+            except BillError as error:  # What v3 does with a v2 session, BILL does not document.
+                log.debug("v3's session details of a v2 session: %s", type(error).__name__)
+                state = MfaState.UNKNOWN
+            if state is not MfaState.UNKNOWN:
+                return state
+        return self._client.session_details(session).mfa
+
     def _step_up(self, session: BillSession) -> bool:
-        device = self._devices.usable()
-        if device is None or not self._client.credentials.steps_up:
+        if not self._client.credentials.steps_up:
             return False
-        if self._client.mfa.step_up(session, device):
-            return True
-        self._devices.refuse(device)
+        tried: list[RememberedDevice] = []
+        # Of this organization, of another one of the user, of the connection: each costs a call and no text.
+        while (device := self._devices.usable()) is not None and device not in tried:
+            if self._client.mfa.step_up(session, device):
+                return True
+            self._devices.refuse(device)
+            tried.append(device)
         return False
 
 

@@ -34,7 +34,7 @@ from airflow_provider_bill.hooks.bill import BillHook
 from airflow_provider_bill.hooks.mfa import HookMfa
 from airflow_provider_bill.operators import base, mfa_hitl
 from airflow_provider_bill.operators import mfa as mfa_operators
-from airflow_provider_bill.operators.mfa_form import ENTER, FIELD, NEW_TEXT
+from airflow_provider_bill.operators.mfa_form import ENTER, FIELD, NEW_TEXT, SEND
 from airflow_provider_bill.triggers import mfa as mfa_triggers
 from airflow_provider_bill.triggers.mfa import BillMfaTrigger
 from dev.clock import ManualClock
@@ -373,6 +373,24 @@ def test_a_task_that_fetches_the_code_goes_on_once_another_has_answered_and_leav
     assert (one.state, counts()) == ("success", (1, 2, 1))
 
 
+def test_a_task_that_fetches_the_code_is_not_content_with_a_device_that_bill_honours_elsewhere_only(
+    form: NewForm, hook: NewHook, bill: LocalBill, counts: Counts, new_dag: NewDag
+) -> None:
+    with new_dag():
+        validate = BillMfaValidateOperator(
+            task_id="validate", challenge=hook().mfa.challenge().as_dict(), code_source=lambda context: None
+        )
+    other = form(organization_id="00801SBX000200000000").open()
+    other.answer(bill.codes()[1])
+    assert not validate.poke({})
+    assert counts() == (2, 2, 1)
+    bill.settings(device_holds_for="user")
+    assert not validate.poke({})  # it was refused here once, and is not tried again
+    form().open().answer(bill.codes()[0])
+    assert validate.poke({})
+    assert counts() == (2, 2, 2)
+
+
 def test_at_the_hourly_limit_a_form_and_a_task_that_fetches_the_code_wait_for_its_end(
     form: NewForm, hook: NewHook, bill: LocalBill, counts: Counts, new_dag: NewDag
 ) -> None:
@@ -402,3 +420,120 @@ def test_a_label_that_bill_cannot_take_is_refused_before_a_text_is_sent(
     with new_dag(), pytest.raises(BillConfigurationError, match="blank or longer than 100"):
         BillMfaValidateOperator(task_id="validate", challenge={}, code_source="code", device=label)
     assert counts() == (0, 0, 0)
+
+
+@pytest.mark.parametrize("mode", ["off", "bypass"])
+@pytest.mark.parametrize("phone", [True, False])
+def test_a_v2_connection_without_mfa_asks_nobody_day_after_day(
+    mode: str, phone: bool, connect: Connect, form: NewForm, bill: LocalBill, clock: ManualClock, counts: Counts
+) -> None:
+    user = bill.user("has an MFA phone" if phone else "no MFA phone")
+    connect("v2", login=user["username"], password=user["password"])
+    bill.settings(mfa_mode=mode)
+    for _ in range(3):
+        one = form().open()
+        assert (one.state, one.result["trusted_days"]) == ("success", None)
+        clock.advance(days=1)
+    assert counts() == (3, 0, 0)
+
+
+LONG = {"response_timeout": timedelta(hours=24)}
+
+
+def test_a_form_that_may_wait_long_has_no_text_sent_until_somebody_asks_for_it(
+    form: NewForm, bill: LocalBill, clock: ManualClock, counts: Counts
+) -> None:
+    one = form(**LONG).open()
+    assert one.detail["options"] == [SEND, ENTER]
+    clock.advance(hours=3)
+    assert counts() == (1, 0, 0)
+    one.answer(option=SEND)
+    assert (one.state, counts()) == ("waits", (2, 1, 0))
+    one.answer(bill.codes()[0])
+    assert (one.state, counts()) == ("success", (2, 1, 1))
+
+
+def test_a_form_that_nobody_answers_for_five_days_has_no_text_sent(
+    form: NewForm, clock: ManualClock, counts: Counts
+) -> None:
+    for _ in range(5):
+        one = form(**LONG).open()
+        clock.advance(days=1)
+        one.go_on({"error": "the time is over", "error_type": "timeout"})
+        assert "nobody entered the MFA code within 1 day" in str(one.error)
+    assert counts()[1:] == (0, 0)
+
+
+def test_in_a_form_that_may_wait_long_an_old_code_sends_no_text_by_itself(
+    form: NewForm, bill: LocalBill, clock: ManualClock, counts: Counts
+) -> None:
+    one = form(**LONG).open()
+    for number in range(5):  # more often than a form sends texts by itself
+        assert one.answer("123456").state == "waits"
+        assert counts()[1:] == (number, 0)
+        one.answer(option=SEND)
+        assert counts()[1:] == (number + 1, 0)
+        clock.advance(minutes=6)
+    one.answer(option=SEND).answer(bill.codes()[-1])
+    assert (one.state, counts()[1:]) == ("success", (6, 1))
+
+
+def test_two_who_have_the_code_sent_from_two_forms_get_one_text(form: NewForm, bill: LocalBill, counts: Counts) -> None:
+    forms = [form(**LONG).open() for _ in range(2)]
+    for one in forms:
+        one.answer(option=SEND)
+    assert (states(forms), counts()) == (["waits"] * 2, (1, 1, 0))
+    for one in forms:
+        one.answer(bill.codes()[0])
+    assert (states(forms), counts()) == (["success"] * 2, (1, 1, 1))
+
+
+def test_asking_again_does_not_prolong_a_form_that_may_wait_long(form: NewForm, counts: Counts) -> None:
+    one = form(**LONG).open()
+    until = one.waits_with["until"]
+    assert one.answer(option=SEND).waits_with["until"] == until
+
+
+def test_the_code_is_erased_when_the_connection_was_removed_meanwhile(
+    form: NewForm, bill: LocalBill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = form().open()
+    monkeypatch.delenv("AIRFLOW_CONN_BILL_DEFAULT")
+    one.answer(bill.codes()[0])
+    assert (one.state, type(one.error).__name__) == ("failed", "AirflowNotFoundException")
+    assert one.detail["params_input"] == {}
+
+
+@pytest.mark.parametrize("end", [SystemExit, KeyboardInterrupt, ValueError])
+def test_the_code_is_erased_before_bill_is_asked_and_once_more_however_the_task_ends(
+    end: type[BaseException], form: NewForm, bill: LocalBill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = form().open()
+    seen = []
+
+    def validate(self: Any, challenge: Any, code: str, **kwargs: Any) -> None:
+        seen.append(dict(one.detail["params_input"]))
+        one.detail["params_input"] = {FIELD: code}  # a second answer, of somebody else
+        raise end
+
+    monkeypatch.setattr(HookMfa, "validate", validate)
+    one.answer(bill.codes()[0])
+    assert isinstance(one.error, end)
+    assert (seen, one.detail["params_input"]) == ([{}], {})
+
+
+def test_an_answer_that_cannot_be_erased_is_not_taken_again_and_again(
+    form: NewForm, bill: LocalBill, counts: Counts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = form().open()
+    (code,) = bill.codes()
+
+    def fail(**facts: Any) -> None:
+        raise RuntimeError(f"the API server does not take {code}")
+
+    monkeypatch.setattr(sdk_hitl, "upsert_hitl_detail", fail)
+    one.answer(wrong(code))
+    assert isinstance(one.error, BillMfaError)
+    assert "could not be removed from the answered form (RuntimeError)" in str(one.error)
+    assert code not in caplog.text
+    assert counts() == (1, 1, 1)

@@ -10,10 +10,10 @@ import pytest
 from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.exceptions import BillConfigurationError, BillStoreError
 from airflow_provider_bill.sessions.devices import Devices
-from airflow_provider_bill.sessions.keys import device_key, session_key
+from airflow_provider_bill.sessions.keys import session_key
 from airflow_provider_bill.sessions.stores import MemoryStore
 from dev.clock import ManualClock
-from tests.sessions.present import present
+from tests.sessions.present import device_key_of, present
 
 if TYPE_CHECKING:
     from tests.sessions.conftest import MakeShared
@@ -27,26 +27,27 @@ def devices(make_shared: MakeShared) -> Devices:
     return make_shared().manager.devices
 
 
-def test_a_device_is_usable_for_thirty_days_from_when_bill_gave_it(devices: Devices, clock: ManualClock) -> None:
+def test_a_device_has_thirty_days_from_when_bill_gave_it(devices: Devices, clock: ManualClock) -> None:
     devices.remember(GIVEN, clock.now)
     clock.advance(days=29, hours=23)
     assert devices.usable() == GIVEN
     assert devices.days_left() == pytest.approx(1 / 24)
     clock.advance(hours=1)
-    assert devices.usable() is None
     assert devices.days_left() == 0
+    assert devices.usable() == GIVEN  # until BILL itself says no
+    devices.refuse(GIVEN)
+    assert devices.usable() is None
 
 
 def test_its_age_is_readable_and_its_secret_is_not(
     devices: Devices, notes: MemoryStore, clock: ManualClock, make_shared: MakeShared
 ) -> None:
     devices.remember(GIVEN, clock.now)
-    text = present(notes.read(device_key(make_shared().manager.identity)))
-    facts = json.loads(text)
+    text = present(notes.read(device_key_of(make_shared())))
+    (facts,) = json.loads(text)["devices"]
     assert facts["issued_at"] == clock.now.isoformat()
     assert facts["expires_at"] == clock.now.add(days=30).isoformat()
     assert facts["device"] == "airflow-test"
-    assert facts["refused_at"] is None
     assert GIVEN.token not in text
     assert GIVEN.token not in repr(devices.record())
 
@@ -60,13 +61,15 @@ def test_another_task_reads_the_same_device_and_its_secret_is_told_first(
     assert GIVEN.token in secrets
 
 
-@pytest.mark.parametrize("fact", ["issued_at", "expires_at", "refused_at", "organization_id"])
+@pytest.mark.parametrize("fact", ["issued_at", "expires_at", "device", "organization_id"])
 def test_a_tampered_record_is_a_miss(
     fact: str, devices: Devices, notes: MemoryStore, clock: ManualClock, make_shared: MakeShared
 ) -> None:
     devices.remember(GIVEN, clock.now)
-    key = device_key(make_shared().manager.identity)
-    notes.write(key, json.dumps({**json.loads(present(notes.read(key))), fact: clock.now.add(years=1).isoformat()}))
+    key = device_key_of(make_shared())
+    document = json.loads(present(notes.read(key)))
+    document["devices"][0][fact] = clock.now.add(years=1).isoformat()
+    notes.write(key, json.dumps(document))
     assert devices.record() is None
     assert devices.usable() is None
     assert devices.days_left() is None
@@ -76,24 +79,24 @@ def test_a_tampered_record_is_a_miss(
 def test_garbage_is_a_miss_and_no_error(
     garbage: str, devices: Devices, notes: MemoryStore, make_shared: MakeShared
 ) -> None:
-    notes.write(device_key(make_shared().manager.identity), garbage)
+    notes.write(device_key_of(make_shared()), garbage)
     assert devices.record() is None
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"conn_id": "another"},
-        {"fields": {"organization_id": "00801SBX000200000000"}},
-        {"fields": {"password": "changed"}},
+        {"fields": {"login": "ben@harborbooks.example"}},
+        {"kind": "console"},
+        {"kind": "partner"},
     ],
 )
-def test_the_record_of_one_identity_is_a_miss_for_another(
+def test_the_record_of_one_user_is_a_miss_for_another(
     changes: dict[str, Any], devices: Devices, notes: MemoryStore, clock: ManualClock, make_shared: MakeShared
 ) -> None:
     devices.remember(GIVEN, clock.now)
-    mine, other = device_key(make_shared().manager.identity), make_shared(**changes)
-    notes.write(device_key(other.manager.identity), present(notes.read(mine)))
+    mine, other = device_key_of(make_shared()), make_shared(**changes)
+    notes.write(device_key_of(other), present(notes.read(mine)))
     assert other.manager.devices.record() is None
 
 
@@ -102,7 +105,7 @@ def test_a_session_record_does_not_open_as_a_device_record(
 ) -> None:
     shared = make_shared()
     shared.manager.acquire()
-    notes.write(device_key(shared.manager.identity), present(store.read(session_key(shared.manager.identity))))
+    notes.write(device_key_of(shared), present(store.read(session_key(shared.manager.identity))))
     assert shared.manager.devices.record() is None
 
 
@@ -122,22 +125,20 @@ def test_the_connections_own_device_is_tried_when_the_stored_one_serves_no_more(
     devices.remember(GIVEN, clock.now)
     if how == "over":
         clock.advance(days=30)
-    else:
-        devices.refuse(GIVEN)
+    devices.refuse(GIVEN)
     assert present(devices.usable()).device == "laptop"
     devices.refuse(present(devices.usable()))
     assert devices.usable() is None
 
 
 def test_a_refusal_is_noted_and_logged_with_the_way_out(
-    devices: Devices, notes: MemoryStore, clock: ManualClock, make_shared: MakeShared, caplog: pytest.LogCaptureFixture
+    devices: Devices, clock: ManualClock, make_shared: MakeShared, caplog: pytest.LogCaptureFixture
 ) -> None:
     devices.remember(GIVEN, clock.now)
     devices.refuse(GIVEN)
     assert devices.usable() is None
     assert devices.days_left() is None
-    facts = json.loads(present(notes.read(device_key(make_shared().manager.identity))))
-    assert facts["refused_at"] == clock.now.isoformat()
+    assert present(make_shared().manager.devices.record()).refused_at == clock.now
     assert "BillMfaOperator" in caplog.text
     assert GIVEN.token not in caplog.text
 
@@ -175,3 +176,28 @@ def test_a_label_without_its_token_and_a_token_without_its_label_are_refused(
 ) -> None:
     with pytest.raises(BillConfigurationError, match=f"^{missing} of the remembered device is missing"):
         make_shared(fields={given: OWN[given]})
+
+
+@pytest.mark.parametrize(
+    "garbage", ["", "no JSON", "[]", "7", '{"devices": {"x": 5}}', '{"devices": [], "own_only": {"x": "y"}}']
+)
+def test_garbage_in_place_of_the_refusals_refuses_nothing(
+    garbage: str, devices: Devices, notes: MemoryStore, clock: ManualClock, make_shared: MakeShared
+) -> None:
+    devices.remember(GIVEN, clock.now)
+    devices.refuse(GIVEN)
+    (key,) = [key for key in notes._texts if key.startswith("bill_device_refused__")]
+    notes.write(key, garbage)
+    assert devices.usable() == GIVEN
+
+
+def test_without_the_key_the_record_is_a_miss_and_the_next_device_gets_a_new_one(
+    devices: Devices, notes: MemoryStore, clock: ManualClock, make_shared: MakeShared
+) -> None:
+    devices.remember(GIVEN, clock.now)
+    (key,) = [key for key in notes._texts if key.startswith("bill_device_token_key__")]
+    notes.delete(key)
+    later = make_shared().manager.devices
+    assert later.usable() is None
+    later.remember(GIVEN, clock.now)
+    assert make_shared().manager.devices.usable() == GIVEN

@@ -11,13 +11,12 @@ import pendulum
 import pytest
 
 from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError, BillStoreError
-from airflow_provider_bill.sessions.keys import device_key
 from airflow_provider_bill.sessions.mfa import Challenge
 from airflow_provider_bill.sessions.shared import SharedSession
 from airflow_provider_bill.sessions.stores import MemoryStore
 from dev.clock import ManualClock
 from dev.local_bill import LocalBill
-from tests.sessions.present import present
+from tests.sessions.present import device_key_of, present
 
 if TYPE_CHECKING:
     from tests.sessions.conftest import Codes, MakeShared
@@ -30,6 +29,7 @@ class Person:
     """One who asks for a code and enters it, in a shared session."""
 
     def __init__(self, shared: SharedSession) -> None:
+        self.shared = shared
         self.manager, self.trust, self.mfa = shared.manager, shared.trust, shared.mfa
 
     def ask(self, **kwargs: Any) -> Challenge:
@@ -261,7 +261,7 @@ def test_without_remembering_only_this_session_is_trusted(
     one = person(kind)
     one.enter(one.ask(), codes()[0], remember=False)
     assert present(one.manager.peek()).trusted
-    assert notes.read(device_key(one.manager.identity)) is None
+    assert notes.read(device_key_of(one.shared)) is None
     assert one.trust.days_left(one.manager.acquire()) == 0
     clock.advance(minutes=40)
     assert not person(kind).manager.acquire().trusted
@@ -361,7 +361,7 @@ def test_the_days_of_trust_run_down_and_a_device_of_the_connection_has_none(
     clock.advance(days=12)
     later = person()
     assert later.trust.days_left(later.manager.acquire()) == pytest.approx(18)
-    notes.delete(device_key(one.manager.identity))
+    notes.delete(device_key_of(one.shared))
     own = person(store=MemoryStore(), fields={"remembered_device_token": known.token, "device": known.device})
     assert own.trust.days_left(own.manager.acquire()) is None
 

@@ -9,11 +9,10 @@ import pytest
 
 from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaRequiredError
-from airflow_provider_bill.sessions.keys import device_key
 from airflow_provider_bill.sessions.stores import MemoryStore
 from dev.clock import ManualClock
 from dev.local_bill import LocalBill
-from tests.sessions.present import present
+from tests.sessions.present import device_key_of, present
 
 if TYPE_CHECKING:
     from tests.sessions.conftest import MakeShared, PassMfa, Pay
@@ -39,7 +38,7 @@ def own_device(make_shared: MakeShared, pass_mfa: PassMfa, notes: MemoryStore, b
     pass_mfa(shared)
     known = present(shared.manager.devices.usable())
     shared.manager.forget(shared.manager.acquire())
-    notes.delete(device_key(shared.manager.identity))
+    notes.delete(device_key_of(shared))
     return {"remembered_device_token": known.token, "device": known.device}
 
 
@@ -286,8 +285,18 @@ def test_asking_bill_for_how_long_trust_lasts_keeps_the_session_alive(
 def test_where_bill_does_not_tell_of_trust_the_payment_is_sent_and_bill_decides(
     make_shared: MakeShared, pay: Pay, calls: Calls, bill: LocalBill
 ) -> None:
+    # As if v3 took no v2 session, which nobody has documented.
+    bill.fault("/connect/v3/login/session", code="BDC_1109", times=2)
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
         pay(make_shared("v2"))
     assert (bill.stats()["sign_ins"], calls(PAYMENTS)) == (1, 1)
     bill.settings(mfa_mode="off")
     assert pay(make_shared("v2")).body
+
+
+def test_a_v2_session_without_trust_does_not_get_to_send_a_payment(
+    make_shared: MakeShared, pay: Pay, calls: Calls, bill: LocalBill
+) -> None:
+    with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
+        pay(make_shared("v2"))
+    assert (bill.stats()["sign_ins"], calls(PAYMENTS)) == (1, 0)

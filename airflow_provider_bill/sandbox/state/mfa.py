@@ -129,7 +129,8 @@ class Mfa:
         return (
             row is not None
             and now < row.ends_at
-            and (row.user_id, row.organization_id, row.device) == (user_id, organization_id, device)
+            and (row.user_id, row.device) == (user_id, device)
+            and (row.organization_id == organization_id or self.settings.device_holds_for == "user")
         )
 
     def read_status(self, session: Session, user: User | None) -> str:

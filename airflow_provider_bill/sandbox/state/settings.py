@@ -27,6 +27,10 @@ class Settings(BaseModel):
         default=False, description="What `trusted` says when mfa_mode is `off` or `bypass`."
     )
     remember_days: float = Field(default=30, gt=0, description="Life of a remembered device.")
+    device_holds_for: Literal["organization", "user"] = Field(
+        default="organization",
+        description="Where a remembered device is honoured: where it was given, or in all of its user's organizations.",
+    )
     remember_field: Literal["rememberMeId", "mfaId", "both"] = "rememberMeId"
     bad_remember_me: Literal["untrusted", "refuse"] = Field(
         default="untrusted",
