@@ -169,7 +169,7 @@ class BillMfaOperator(HITLOperator):
             mask_secret(code)
         self._until = until
         # At once, as nobody knows how this run ends; and again, as the form could be answered a second time meanwhile.
-        self._erased = self._erase_answer(context)
+        self._erased = "chosen_options" not in event or self._erase_answer(context)
         try:
             result = self._go_on(context, code, event, challenge)
         except _PARKED:

@@ -314,9 +314,11 @@ def test_a_time_limit_that_only_the_scheduler_has_seen_is_one_all_the_same(
 def test_a_form_that_was_woken_for_nothing_waits_on_until_its_own_limit(form: NewForm, counts: Counts) -> None:
     one = form().open()
     asked_for = dict(one.waits_with)
+    one.detail["params_input"] = {FIELD: "123456"}  # somebody answers at this very moment
     one.go_on({"trusted": True})
     assert one.state == "waits"
     assert one.waits_with == asked_for
+    assert one.detail["params_input"] == {FIELD: "123456"}  # what the trigger finds next
     assert counts() == (1, 1, 0)
 
 
