@@ -31,6 +31,9 @@ T = TypeVar("T")
 #: Seconds that a lease lasts if its owner says nothing more: longer than the longest call (5 s to connect and 60 s to
 #: answer), so that only a dead owner loses it.
 LEASE_SECONDS = 75.0
+#: Before a further call, a lease is written anew if it is older than so many seconds: it must still live after the
+#: longest call.
+PROLONG_SECONDS = 5.0
 #: Seconds to wait at least between writing the lease and reading it back: longer than a write takes on a bad day.
 SETTLE_SECONDS = 1.0
 #: Seconds between two reads while another holds the lease.
@@ -177,9 +180,9 @@ class LeaseLock:
                 self._release(key)
 
     def prolong(self, key: str) -> None:
-        """Hold the lease for as long again, if much of its life is over."""
+        """Hold the lease for as long again, unless it is nearly new."""
         mine, since = self._mine[key]
-        if self._monotonic() - since < self._lease_seconds / 3:
+        if self._monotonic() - since < min(PROLONG_SECONDS, self._lease_seconds / 3):
             return
         if self._store.read(key) != mine:
             raise BillUnavailableError(

@@ -229,6 +229,20 @@ def test_a_lease_is_held_for_as_long_again_as_its_owner_says(lock: LeaseLock, st
     assert store.read(KEY) is None
 
 
+@pytest.mark.parametrize("first_call", [0.0, 5.0, 23.0, 65.0])
+def test_a_lease_outlives_also_the_second_call_of_a_sign_in(
+    first_call: float, lock: LeaseLock, store: SlowStore, time: Time
+) -> None:
+    longest_call = LEASE_SECONDS - 10  # as the hook sees to it
+    with lock.acquire(KEY, nothing):
+        written, lease = 0.0, store.read(KEY)
+        time.sleep(first_call)
+        lock.prolong(KEY)
+        if store.read(KEY) != lease:
+            written = time.now
+        assert time.now + longest_call < written + LEASE_SECONDS
+
+
 def test_who_has_lost_the_lease_learns_it_before_the_next_call(lock: LeaseLock, store: SlowStore, time: Time) -> None:
     with lock.acquire(KEY, nothing):
         time.sleep(LEASE_SECONDS + 1)
