@@ -93,6 +93,7 @@ class Guard:
         places = [keys.sign_in_lease_key(identity, account, number) for number in range(IN_FLIGHT)]
         self._first_place = places[0]
         self._place = places[zlib.crc32(identity.organization_id.encode()) % IN_FLIGHT]
+        #: The lock that is held for the sign-in that is going on; empty for none, and once another has it.
         self._held = ""
 
     @contextmanager
@@ -132,7 +133,11 @@ class Guard:
 
         :raises BillUnavailableError: another has begun to sign in, as this one took too long
         """
-        self._lock.prolong(self._held)
+        try:
+            self._lock.prolong(self._held)
+        except BillUnavailableError:
+            self._held = ""
+            raise
 
     def _peek_unproven(self, peek: Callable[[], T | None], before: dict[str, Any]) -> _Proven[T] | None:
         session = peek()
@@ -220,7 +225,8 @@ class Guard:
                 self._note(self._note_of_limit(error), _blocked(error, error.retry_at.isoformat()))
             raise
         except BillUnavailableError:
-            self._note(self._note_key, {"state": "unanswered", "id": uuid.uuid4().hex[:8]})
+            if self._held:  # else another has begun to sign in, and how that ends is for that one to say
+                self._note(self._note_key, {"state": "unanswered", "id": uuid.uuid4().hex[:8]})
             raise
         finally:
             self._held = ""

@@ -373,7 +373,9 @@ def test_a_lock_is_held_on_to_before_each_call_of_a_sign_in(kind: str, calls: in
     assert lock.prolonged == lock.keys * calls
 
 
-def test_who_has_lost_the_lock_sends_no_further_call_of_a_sign_in(make_shared: MakeShared, bill: LocalBill) -> None:
+def test_who_has_lost_the_lock_sends_no_further_call_of_a_sign_in(
+    make_shared: MakeShared, notes: Notes, bill: LocalBill
+) -> None:
     lock = RecordingLock()
 
     def lose(key: str) -> None:
@@ -385,3 +387,5 @@ def test_who_has_lost_the_lock_sends_no_further_call_of_a_sign_in(make_shared: M
     with pytest.raises(BillUnavailableError):
         make_shared("partner", lock=lock).manager.acquire()
     assert bill.stats()["requests"] == 1
+    # How it ends is for that other one to say: who waits for it is told nothing yet.
+    assert notes.keys("bill_sign_in__") == []
