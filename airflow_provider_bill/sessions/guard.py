@@ -6,6 +6,7 @@ and as whom to sign in, not about a connection: ten connections of one user shar
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -178,22 +179,24 @@ class Guard:
             )
 
     def _raise_if_refused(self, key: str, note: dict[str, Any]) -> None:
-        if note.get("state") != "refused":
+        if not self._refuses(note):
             return
-        until = ""
-        if note.get("until") is not None:
-            try:
-                if self._clock() >= from_text(note["until"]):
-                    return
-            except ValueError:
-                return
-            until = f" before {note['until']}"
+        until = "" if note.get("until") is None else f" before {note['until']}"
         raise BillSignInRefusedError(
             f"{note.get('says')}; that was at {note.get('at')}, and these credentials are not sent again{until}",
             advice=f"correct the connection {self._identity.conn_id!r}, or, once the cause is fixed at BILL, "
             f"delete the {self._store_word} {key!r}",
             code=note.get("code"),
         )
+
+    def _refuses(self, note: dict[str, Any]) -> bool:
+        """Return whether a note speaks of a refusal that still counts."""
+        if note.get("state") != "refused" or note.get("until") is None:
+            return note.get("state") == "refused"
+        try:
+            return self._clock() < from_text(note["until"])
+        except ValueError:
+            return False
 
     def _raise_if_unanswered(self, note: dict[str, Any], before: dict[str, Any]) -> None:
         # Only who has waited for that very sign-in: whoever comes later finds out anew.
@@ -226,12 +229,18 @@ class Guard:
             raise
         except BillUnavailableError:
             if self._held:  # else another has begun to sign in, and how that ends is for that one to say
-                self._note(self._note_key, {"state": "unanswered", "id": uuid.uuid4().hex[:8]})
+                self._note_unanswered()
             raise
         finally:
             self._held = ""
         if not proven:
             self._note(self._note_key, {"state": "proven"})
+
+    def _note_unanswered(self) -> None:
+        with contextlib.suppress(BillStoreError):
+            if self._refuses(self._read(self._note_key)):
+                return  # as another organization's sign-in has found out, which was in flight beside this one
+        self._note(self._note_key, {"state": "unanswered", "id": uuid.uuid4().hex[:8]})
 
     def _note_of_limit(self, error: BillRateLimitError) -> str:
         """Return the key of the note about a limit: of all with this key only if BILL itself says so."""

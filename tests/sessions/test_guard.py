@@ -232,6 +232,35 @@ def test_a_password_that_was_changed_at_bill_a_moment_ago_is_refused_twice_at_mo
     assert stats["peak_concurrency"] <= 2
 
 
+def test_a_sign_in_without_an_answer_does_not_hide_the_refusal_of_one_beside_it(
+    make_shared: MakeShared, organizations: list[str]
+) -> None:
+    make_shared().manager.acquire()
+    one, other = (make_shared(fields={"organization_id": name}).guard for name in organizations)
+
+    def sign_in_beside() -> None:
+        with pytest.raises(BillSignInRefusedError), other.admit(lambda: None):
+            raise BillSignInRefusedError("the password was changed", code="BDC_1101")
+        raise BillUnavailableError("no answer")
+
+    with pytest.raises(BillUnavailableError), one.admit(lambda: None):
+        sign_in_beside()
+    with pytest.raises(BillSignInRefusedError, match="are not sent again"), make_shared().guard.admit(lambda: None):
+        pass
+
+
+def test_a_sign_in_without_an_answer_is_noted_in_place_of_a_refusal_that_is_over(
+    make_shared: MakeShared, notes: Notes, clock: ManualClock
+) -> None:
+    guard = make_shared().guard
+    with pytest.raises(BillSignInRefusedError), guard.admit(lambda: None):
+        raise BillSignInRefusedError("no reason", status=403)
+    clock.advance(minutes=16)
+    with pytest.raises(BillUnavailableError), guard.admit(lambda: None):
+        raise BillUnavailableError("no answer")
+    assert only_note(notes)["state"] == "unanswered"
+
+
 def test_whoever_waits_while_bill_does_not_answer_learns_it_from_the_one_who_asked(
     make_shared: MakeShared, bill: LocalBill
 ) -> None:
