@@ -24,7 +24,7 @@ def own_folder() -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise PermissionError(f"{folder.name} is a link, another user's, or open to others: remove it")
+        raise PermissionError(f"{folder} is a link, another user's, or open to others: remove it")
     return folder
 
 

@@ -12,7 +12,6 @@ import logging
 import os
 import random
 import socket
-import tempfile
 import threading
 import time
 import uuid
@@ -130,7 +129,7 @@ class HostLock:
         except Timeout:
             log.info("Other processes of this host have had the lock for %.0f s; going on without it.", self._seconds)
         except (OSError, NotImplementedError) as error:
-            log.warning("No file lock is possible in %s (%s); going on without one.", tempfile.gettempdir(), error)
+            log.warning("No file lock is possible (%s); going on without one.", error)
         try:
             yield lock is not None and lock.is_locked
         finally:

@@ -379,6 +379,21 @@ def test_without_a_folder_for_its_lock_the_lease_is_enough(folder: Path, take: C
     assert "No file lock" in take()
 
 
+@pytest.mark.parametrize("make", [HostLock, lambda: LeaseLock(MemoryStore(), sleep=lambda seconds: None)])
+def test_without_any_temporary_folder_a_sign_in_goes_on_without_a_file_lock(
+    make: Callable[[], Lock], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a read-only or full disk, where Python finds none."""
+
+    def none_found() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", none_found)
+    with make().acquire(KEY, nothing) as found:
+        assert found is None
+    assert "No file lock is possible (No usable temporary directory found)" in caplog.text
+
+
 def test_a_folder_that_is_a_link_is_not_followed(folder: Path, take: Callable[[], str], tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(mode=0o700)
