@@ -220,8 +220,9 @@ class LeaseLock:
 
     def _life(self, lease: dict[str, Any]) -> float:
         says = lease.get("seconds")
-        seconds = float(says) if isinstance(says, int | float) else 0.0
-        return min(max(seconds, self._lease_seconds), LONGEST_LEASE_SECONDS)
+        seconds = min(says, LONGEST_LEASE_SECONDS) if isinstance(says, int | float) else 0.0
+        # In this order, as JSON may say NaN: nothing is greater than that, nor less.
+        return min(max(self._lease_seconds, seconds), LONGEST_LEASE_SECONDS)
 
     def _claim(self, key: str, mine: str, looked_at: float) -> bool:
         self._write(key, mine)

@@ -169,7 +169,7 @@ def test_a_lease_that_says_how_long_it_lives_is_watched_for_so_long(
         assert 610 <= time.now < 612
 
 
-@pytest.mark.parametrize("seconds", [1e9, "ages", None, True])
+@pytest.mark.parametrize("seconds", [1e9, "ages", None, True, -1, float("nan"), float("inf"), 10**400])
 def test_a_lease_that_says_nonsense_of_its_life_ends_all_the_same(
     seconds: object, lock: LeaseLock, store: SlowStore, time: Time
 ) -> None:
