@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -103,6 +105,8 @@ class Transport:
             "Connection": "keep-alive",
         }
         self._settings: dict[str, Mapping[str, Any]] = {}
+        self._process = os.getpid()
+        self._leaving = threading.Lock()
 
     def send(
         self,
@@ -150,6 +154,7 @@ class Transport:
             )
         if failure is not None:
             raise failure
+        self._leave_parent()
         moment = sent_at or self.clock()
         started = time.perf_counter()
         begin_call(self.call_seconds)
@@ -180,6 +185,15 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    def _leave_parent(self) -> None:
+        """In a forked process, let go of the connections that its parent goes on using: answers would go astray."""
+        if self._process == os.getpid():
+            return
+        with self._leaving:
+            if self._process != os.getpid():
+                self.close()
+                self._process = os.getpid()
 
     def _content(self, response: requests.Response) -> bytes | None:
         """Return the body, or None if it is too large; then the connection is closed, as the rest is still to come."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import multiprocessing
 import socket
 import sys
 import time
@@ -383,6 +384,20 @@ def test_a_missing_file_of_certificates_means_that_nothing_was_sent(monkeypatch:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file.pem")
     with pytest.raises(BillConfigurationError, match="the file of trusted certificates is missing"):
         Transport().send(v3_request("POST", "/v3/payments", Purpose.WRITE), "https://bill.test/v3/payments")
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_shares_no_connection_with_its_parent(client_at: ClientAt, serve: Serve) -> None:
+    server = serve(http_answer(200, "[]"))
+    client = client_at(server.url)
+    read(client)
+    child = multiprocessing.get_context("fork").Process(target=lambda: [read(client), read(client)])
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
+    assert (server.connections, len(server.requests)) == (2, 3)
+    read(client)
+    assert (server.connections, len(server.requests)) == (2, 4)
 
 
 def test_threads_share_a_client_without_mixing_answers(client_at: ClientAt, serve: Serve) -> None:
