@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import requests
 from pendulum import DateTime
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NewConnectionError, ReadTimeoutError
 
 from airflow_provider_bill import __version__
 from airflow_provider_bill.client.codes import ADVICE, unanswered
@@ -161,7 +161,7 @@ class Transport:
         try:
             response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
             content = self._content(response)
-        except requests.RequestException as error:
+        except (requests.RequestException, LocationParseError) as error:
             failure = _failure(request, error)
         except OSError:
             # All that can go wrong on the way is an error of requests; this is a file that it looks for beforehand.
@@ -222,8 +222,8 @@ class Transport:
         return settings
 
 
-def _failure(request: BillRequest, error: requests.RequestException) -> BillError:
-    """Return our error of one of requests'; nothing of the old one is kept, as it carries the request."""
+def _failure(request: BillRequest, error: requests.RequestException | LocationParseError) -> BillError:
+    """Return our error of one of requests', or of one that it lets through; the old one carries the request."""
     if isinstance(error, ValueError):  # an address that requests cannot use, looked at before anything is sent
         return BillConfigurationError(
             f"{request.label} was not sent: requests cannot use an address on the way ({type(error).__name__})",

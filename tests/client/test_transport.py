@@ -380,6 +380,19 @@ def test_a_proxy_that_cannot_be_one_means_that_nothing_was_sent(proxy: str, monk
     assert "proxy settings" in caught.value.advice
 
 
+@pytest.mark.parametrize("host", ["api..example.com", f"{'a' * 64}.example.com"])
+@pytest.mark.parametrize("is_proxy", [False, True])
+def test_a_host_name_that_cannot_be_one_means_that_nothing_was_sent(
+    host: str, is_proxy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_proxy:
+        monkeypatch.setenv("https_proxy", f"http://{host}:80")
+    monkeypatch.setenv("no_proxy", "")
+    url = f"https://{'bill.test' if is_proxy else host}/v3/payments"
+    with pytest.raises(BillConfigurationError, match="was not sent"):
+        Transport().send(v3_request("POST", "/v3/payments", Purpose.WRITE), url)
+
+
 def test_a_missing_file_of_certificates_means_that_nothing_was_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/no/such/file.pem")
     with pytest.raises(BillConfigurationError, match="the file of trusted certificates is missing"):
