@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -13,6 +14,7 @@ import pytest
 from filelock import FileLock
 
 from airflow_provider_bill.exceptions import BillStoreError, BillUnavailableError
+from airflow_provider_bill.sessions.host import HostStore
 from airflow_provider_bill.sessions.locks import (
     LEASE_SECONDS,
     LONGEST_LEASE_SECONDS,
@@ -392,6 +394,17 @@ def test_without_any_temporary_folder_a_sign_in_goes_on_without_a_file_lock(
     with make().acquire(KEY, nothing) as found:
         assert found is None
     assert "No file lock is possible (No usable temporary directory found)" in caplog.text
+
+
+@pytest.mark.parametrize("broken", ["os.link", "pathlib.Path.replace"])
+def test_what_a_disk_does_not_take_leaves_no_file_behind(
+    broken: str, folder: Path, take: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broken, out_of_locks)
+    assert take() == ""
+    with contextlib.suppress(BillStoreError):
+        HostStore().write(KEY, "{}")
+    assert {file.suffix for file in folder.iterdir()} <= {"", ".lock", ".note"}
 
 
 def test_a_folder_that_is_a_link_is_not_followed(folder: Path, take: Callable[[], str], tmp_path: Path) -> None:
