@@ -87,8 +87,7 @@ class Guard:
         # Without the organization: a wrong password is wrong for all of them, and ten refusals lock the user.
         # Without the kind: v2 and v3 sign in the same user.
         _, *secrets = dataclasses.replace(credentials, organization_id="").sealing_secrets()
-        addresses = dataclasses.astuple(environment)
-        self._credentials = SecretBytes(json.dumps([*addresses, *secrets]).encode())
+        self._credentials = SecretBytes(json.dumps([*credentials.addresses(environment), *secrets]).encode())
         account = credentials.account()
         # One organization has always the same place, so that two tasks never sign in to it at once.
         places = [keys.sign_in_lease_key(identity, account, number) for number in range(IN_FLIGHT)]

@@ -151,6 +151,23 @@ def test_a_wrong_password_is_wrong_in_every_connection_of_that_user(
     assert bill.stats()["refused_sign_ins"] == 1
 
 
+def test_a_wrong_password_is_wrong_whatever_address_gives_out_tokens(make_shared: MakeShared, bill: LocalBill) -> None:
+    for oauth_url in ("", "https://tokens.example.com/token"):
+        with pytest.raises(BillSignInRefusedError):
+            make_shared(oauth_url=oauth_url, fields=WRONG).manager.acquire()
+    assert bill.stats()["refused_sign_ins"] == 1
+
+
+def test_a_corrected_address_for_tokens_is_not_held_up_by_the_refusal_of_another(
+    make_shared: MakeShared, bill: LocalBill
+) -> None:
+    bill.fault("/connect/authx/token", code="invalid_client", status=401)
+    elsewhere = bill.url.replace("127.0.0.1", "localhost") + "/connect/authx/token"
+    with pytest.raises(BillSignInRefusedError):
+        make_shared("oauth", oauth_url=elsewhere).manager.acquire()
+    assert make_shared("oauth").manager.acquire()
+
+
 def test_a_refusal_at_another_address_does_not_hold_up_a_corrected_connection(
     make_shared: MakeShared, bill: LocalBill
 ) -> None:
