@@ -20,7 +20,7 @@ from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NewConne
 
 from airflow_provider_bill import __version__
 from airflow_provider_bill.client.codes import ADVICE, unanswered
-from airflow_provider_bill.client.deadline import DeadlineAdapter, begin_call
+from airflow_provider_bill.client.deadline import DeadlineAdapter, begin_call, ended_connecting
 from airflow_provider_bill.client.environments import is_loopback
 from airflow_provider_bill.client.request import BillRequest
 from airflow_provider_bill.client.session import Clock, utc_now
@@ -231,7 +231,7 @@ def _failure(request: BillRequest, error: requests.RequestException | LocationPa
         )
     causes = list(_causes(error))
     reason = next((word for kind, word in _REASONS if any(isinstance(c, kind) for c in causes)), "the connection broke")
-    if any(_means_never_sent(cause) for cause in causes):
+    if ended_connecting() or any(_means_never_sent(cause) for cause in causes):
         host = urlsplit(error.request.url or "").hostname if error.request is not None else None
         advice = "check the connection's host, the network and the proxy, then try again"
         return BillUnavailableError(f"{request.label} was not sent to {host or 'BILL'}: {reason}", advice=advice)
