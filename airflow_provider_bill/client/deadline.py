@@ -1,4 +1,7 @@
-"""One time limit for a whole answer: a host that sends a byte now and then never meets the one for each piece."""
+"""One time limit for a whole answer: a host that sends a byte now and then never meets the one for each piece.
+
+And whether a call that failed was still waiting for its connection: then nothing of it was sent.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,12 @@ _of_this_thread = threading.local()
 def begin_call(seconds: float) -> None:
     """Give the call that this thread sends next so many seconds, its answer's last byte included."""
     _of_this_thread.ends_at = time.monotonic() + seconds
+    _of_this_thread.connects = False
+
+
+def ended_connecting() -> bool:
+    """Return whether this thread's last call got no further than its connection, a proxy's tunnel and TLS included."""
+    return bool(_of_this_thread.connects)
 
 
 class DeadlineAdapter(HTTPAdapter):
@@ -74,9 +83,19 @@ class _Response(http.client.HTTPResponse):
 class _Connection(HTTPConnection):
     response_class = _Response
 
+    def connect(self) -> None:
+        _of_this_thread.connects = True
+        super().connect()
+        _of_this_thread.connects = False
+
 
 class _SecureConnection(HTTPSConnection):
     response_class = _Response
+
+    def connect(self) -> None:
+        _of_this_thread.connects = True
+        super().connect()
+        _of_this_thread.connects = False
 
 
 class _Pool(HTTPConnectionPool):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import platform
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,11 +16,11 @@ from urllib.parse import urlsplit
 
 import requests
 from pendulum import DateTime
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NewConnectionError, ReadTimeoutError
 
 from airflow_provider_bill import __version__
 from airflow_provider_bill.client.codes import ADVICE, unanswered
-from airflow_provider_bill.client.deadline import DeadlineAdapter, begin_call
+from airflow_provider_bill.client.deadline import DeadlineAdapter, begin_call, ended_connecting
 from airflow_provider_bill.client.environments import is_loopback
 from airflow_provider_bill.client.request import BillRequest
 from airflow_provider_bill.client.session import Clock, utc_now
@@ -103,6 +105,8 @@ class Transport:
             "Connection": "keep-alive",
         }
         self._settings: dict[str, Mapping[str, Any]] = {}
+        self._process = os.getpid()
+        self._leaving = threading.Lock()
 
     def send(
         self,
@@ -150,13 +154,14 @@ class Transport:
             )
         if failure is not None:
             raise failure
+        self._leave_parent()
         moment = sent_at or self.clock()
         started = time.perf_counter()
         begin_call(self.call_seconds)
         try:
             response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
             content = self._content(response)
-        except requests.RequestException as error:
+        except (requests.RequestException, LocationParseError) as error:
             failure = _failure(request, error)
         except OSError:
             # All that can go wrong on the way is an error of requests; this is a file that it looks for beforehand.
@@ -180,6 +185,15 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    def _leave_parent(self) -> None:
+        """In a forked process, let go of the connections that its parent goes on using: answers would go astray."""
+        if self._process == os.getpid():
+            return
+        with self._leaving:
+            if self._process != os.getpid():
+                self.close()
+                self._process = os.getpid()
 
     def _content(self, response: requests.Response) -> bytes | None:
         """Return the body, or None if it is too large; then the connection is closed, as the rest is still to come."""
@@ -208,8 +222,8 @@ class Transport:
         return settings
 
 
-def _failure(request: BillRequest, error: requests.RequestException) -> BillError:
-    """Return our error of one of requests'; nothing of the old one is kept, as it carries the request."""
+def _failure(request: BillRequest, error: requests.RequestException | LocationParseError) -> BillError:
+    """Return our error of one of requests', or of one that it lets through; the old one carries the request."""
     if isinstance(error, ValueError):  # an address that requests cannot use, looked at before anything is sent
         return BillConfigurationError(
             f"{request.label} was not sent: requests cannot use an address on the way ({type(error).__name__})",
@@ -217,7 +231,7 @@ def _failure(request: BillRequest, error: requests.RequestException) -> BillErro
         )
     causes = list(_causes(error))
     reason = next((word for kind, word in _REASONS if any(isinstance(c, kind) for c in causes)), "the connection broke")
-    if any(_means_never_sent(cause) for cause in causes):
+    if ended_connecting() or any(_means_never_sent(cause) for cause in causes):
         host = urlsplit(error.request.url or "").hostname if error.request is not None else None
         advice = "check the connection's host, the network and the proxy, then try again"
         return BillUnavailableError(f"{request.label} was not sent to {host or 'BILL'}: {reason}", advice=advice)

@@ -6,6 +6,7 @@ and as whom to sign in, not about a connection: ten connections of one user shar
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -86,13 +87,13 @@ class Guard:
         # Without the organization: a wrong password is wrong for all of them, and ten refusals lock the user.
         # Without the kind: v2 and v3 sign in the same user.
         _, *secrets = dataclasses.replace(credentials, organization_id="").sealing_secrets()
-        addresses = dataclasses.astuple(environment)
-        self._credentials = SecretBytes(json.dumps([*addresses, *secrets]).encode())
+        self._credentials = SecretBytes(json.dumps([*credentials.addresses(environment), *secrets]).encode())
         account = credentials.account()
         # One organization has always the same place, so that two tasks never sign in to it at once.
         places = [keys.sign_in_lease_key(identity, account, number) for number in range(IN_FLIGHT)]
         self._first_place = places[0]
         self._place = places[zlib.crc32(identity.organization_id.encode()) % IN_FLIGHT]
+        #: The lock that is held for the sign-in that is going on; empty for none, and once another has it.
         self._held = ""
 
     @contextmanager
@@ -132,7 +133,11 @@ class Guard:
 
         :raises BillUnavailableError: another has begun to sign in, as this one took too long
         """
-        self._lock.prolong(self._held)
+        try:
+            self._lock.prolong(self._held)
+        except BillUnavailableError:
+            self._held = ""
+            raise
 
     def _peek_unproven(self, peek: Callable[[], T | None], before: dict[str, Any]) -> _Proven[T] | None:
         session = peek()
@@ -173,22 +178,24 @@ class Guard:
             )
 
     def _raise_if_refused(self, key: str, note: dict[str, Any]) -> None:
-        if note.get("state") != "refused":
+        if not self._refuses(note):
             return
-        until = ""
-        if note.get("until") is not None:
-            try:
-                if self._clock() >= from_text(note["until"]):
-                    return
-            except ValueError:
-                return
-            until = f" before {note['until']}"
+        until = "" if note.get("until") is None else f" before {note['until']}"
         raise BillSignInRefusedError(
             f"{note.get('says')}; that was at {note.get('at')}, and these credentials are not sent again{until}",
             advice=f"correct the connection {self._identity.conn_id!r}, or, once the cause is fixed at BILL, "
             f"delete the {self._store_word} {key!r}",
             code=note.get("code"),
         )
+
+    def _refuses(self, note: dict[str, Any]) -> bool:
+        """Return whether a note speaks of a refusal that still counts."""
+        if note.get("state") != "refused" or note.get("until") is None:
+            return note.get("state") == "refused"
+        try:
+            return self._clock() < from_text(note["until"])
+        except ValueError:
+            return False
 
     def _raise_if_unanswered(self, note: dict[str, Any], before: dict[str, Any]) -> None:
         # Only who has waited for that very sign-in: whoever comes later finds out anew.
@@ -220,12 +227,19 @@ class Guard:
                 self._note(self._note_of_limit(error), _blocked(error, error.retry_at.isoformat()))
             raise
         except BillUnavailableError:
-            self._note(self._note_key, {"state": "unanswered", "id": uuid.uuid4().hex[:8]})
+            if self._held:  # else another has begun to sign in, and how that ends is for that one to say
+                self._note_unanswered()
             raise
         finally:
             self._held = ""
         if not proven:
             self._note(self._note_key, {"state": "proven"})
+
+    def _note_unanswered(self) -> None:
+        with contextlib.suppress(BillStoreError):
+            if self._refuses(self._read(self._note_key)):
+                return  # as another organization's sign-in has found out, which was in flight beside this one
+        self._note(self._note_key, {"state": "unanswered", "id": uuid.uuid4().hex[:8]})
 
     def _note_of_limit(self, error: BillRateLimitError) -> str:
         """Return the key of the note about a limit: of all with this key only if BILL itself says so."""

@@ -24,7 +24,7 @@ def own_folder() -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise PermissionError(f"{folder.name} is a link, another user's, or open to others: remove it")
+        raise PermissionError(f"{folder} is a link, another user's, or open to others: remove it")
     return folder
 
 
@@ -45,10 +45,12 @@ def host_id() -> str:
     file = own_folder() / "host"
     if not file.exists():
         new = file.with_suffix(f".{uuid.uuid4().hex}")
-        new.write_text(new.suffix)
-        with contextlib.suppress(FileExistsError):
-            os.link(new, file)  # unlike a write, it appears whole, and once
-        new.unlink()
+        try:
+            new.write_text(new.suffix)
+            with contextlib.suppress(FileExistsError):
+                os.link(new, file)  # unlike a write, it appears whole, and once
+        finally:
+            new.unlink(missing_ok=True)
     return file.read_text()
 
 
@@ -72,9 +74,12 @@ class HostStore:
         try:
             file = file_of(key, "note")
             new = file.with_suffix(f".{uuid.uuid4().hex}")
-            with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as open_file:
-                open_file.write(text)
-            new.replace(file)
+            try:
+                with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as open_file:
+                    open_file.write(text)
+                new.replace(file)
+            finally:
+                new.unlink(missing_ok=True)
         except OSError as error:
             raise _failed("written", key, error) from None
 

@@ -11,15 +11,18 @@ import json
 from airflow_provider_bill.sessions.derivation import costly_key
 from airflow_provider_bill.sessions.identity import Identity
 
+#: The longest name of a Variable.
+LONGEST = 250
+
 
 def session_key(identity: Identity) -> str:
     """Return the key of the session's record, in any store."""
-    return f"bill_session_token__{_organization(identity)}__{identity.kind}"
+    return _fitting(_session(identity))
 
 
 def trust_key(identity: Identity) -> str:
     """Return the key of the note about which session has passed MFA, beside its record."""
-    return f"{session_key(identity)}__trusted"
+    return _fitting(f"{_session(identity)}__trusted")
 
 
 def device_key(identity: Identity, mfa_user: str) -> str:
@@ -39,7 +42,7 @@ def device_refusals_key(identity: Identity, mfa_user: str) -> str:
 
 def old_device_key(identity: Identity) -> str:
     """Return the key under which a device was kept for one connection and organization."""
-    return f"bill_device_token__{_organization(identity)}"
+    return _fitting(f"bill_device_token__{_organization(identity)}")
 
 
 def credentials_note_key(identity: Identity, credentials: bytes) -> str:
@@ -75,7 +78,7 @@ def sign_in_lease_key(identity: Identity, account: str, place: int) -> str:
 
 def challenge_key(identity: Identity) -> str:
     """Return the key of the note about a code that is on its way."""
-    return f"bill_mfa_challenge__{_organization(identity)}"
+    return _fitting(f"bill_mfa_challenge__{_organization(identity)}")
 
 
 def mfa_turn_key(identity: Identity, mfa_user: str) -> str:
@@ -102,6 +105,18 @@ def _user(identity: Identity, mfa_user: str) -> str:
 
 def _organization(identity: Identity) -> str:
     return f"{identity.conn_id}__{identity.organization_id or 'any'}{_team(identity)}"
+
+
+def _session(identity: Identity) -> str:
+    return f"bill_session_token__{_organization(identity)}__{identity.kind}"
+
+
+def _fitting(key: str) -> str:
+    """Return the key, or where a connection id makes it longer than a name may be, its beginning and a digest."""
+    if len(key) <= LONGEST:
+        return key
+    digest = hashlib.sha256(key.encode()).hexdigest()[:32]
+    return f"{key[: LONGEST - len(digest) - 2]}__{digest}"
 
 
 def _team(identity: Identity) -> str:

@@ -12,7 +12,6 @@ import logging
 import os
 import random
 import socket
-import tempfile
 import threading
 import time
 import uuid
@@ -31,6 +30,9 @@ T = TypeVar("T")
 #: Seconds that a lease lasts if its owner says nothing more: longer than the longest call (5 s to connect and 60 s to
 #: answer), so that only a dead owner loses it.
 LEASE_SECONDS = 75.0
+#: Before a further call, a lease is written anew if it is older than so many seconds: it must still live after the
+#: longest call.
+PROLONG_SECONDS = 5.0
 #: Seconds to wait at least between writing the lease and reading it back: longer than a write takes on a bad day.
 SETTLE_SECONDS = 1.0
 #: Seconds between two reads while another holds the lease.
@@ -127,7 +129,7 @@ class HostLock:
         except Timeout:
             log.info("Other processes of this host have had the lock for %.0f s; going on without it.", self._seconds)
         except (OSError, NotImplementedError) as error:
-            log.warning("No file lock is possible in %s (%s); going on without one.", tempfile.gettempdir(), error)
+            log.warning("No file lock is possible (%s); going on without one.", error)
         try:
             yield lock is not None and lock.is_locked
         finally:
@@ -177,9 +179,9 @@ class LeaseLock:
                 self._release(key)
 
     def prolong(self, key: str) -> None:
-        """Hold the lease for as long again, if much of its life is over."""
+        """Hold the lease for as long again, unless it is nearly new."""
         mine, since = self._mine[key]
-        if self._monotonic() - since < self._lease_seconds / 3:
+        if self._monotonic() - since < min(PROLONG_SECONDS, self._lease_seconds / 3):
             return
         if self._store.read(key) != mine:
             raise BillUnavailableError(
@@ -218,8 +220,9 @@ class LeaseLock:
 
     def _life(self, lease: dict[str, Any]) -> float:
         says = lease.get("seconds")
-        seconds = float(says) if isinstance(says, int | float) else 0.0
-        return min(max(seconds, self._lease_seconds), LONGEST_LEASE_SECONDS)
+        seconds = min(says, LONGEST_LEASE_SECONDS) if isinstance(says, int | float) else 0.0
+        # In this order, as JSON may say NaN: nothing is greater than that, nor less.
+        return min(max(self._lease_seconds, seconds), LONGEST_LEASE_SECONDS)
 
     def _claim(self, key: str, mine: str, looked_at: float) -> bool:
         self._write(key, mine)

@@ -68,7 +68,7 @@ def make_shared(bill: LocalBill, clock: ManualClock, store: MemoryStore, notes: 
         secrets: list[str] = kwargs.pop("secrets", [])
         client = BillClient(
             credentials,
-            resolve_environment("sandbox", kwargs.pop("host", bill.url)),
+            resolve_environment("sandbox", kwargs.pop("host", bill.url), kwargs.pop("oauth_url", "")),
             transport=Transport(
                 clock=clock, sleep=kwargs.pop("sleep", time.sleep), timeout=kwargs.pop("timeout", (5.0, 60.0))
             ),

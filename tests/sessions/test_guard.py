@@ -151,6 +151,23 @@ def test_a_wrong_password_is_wrong_in_every_connection_of_that_user(
     assert bill.stats()["refused_sign_ins"] == 1
 
 
+def test_a_wrong_password_is_wrong_whatever_address_gives_out_tokens(make_shared: MakeShared, bill: LocalBill) -> None:
+    for oauth_url in ("", "https://tokens.example.com/token"):
+        with pytest.raises(BillSignInRefusedError):
+            make_shared(oauth_url=oauth_url, fields=WRONG).manager.acquire()
+    assert bill.stats()["refused_sign_ins"] == 1
+
+
+def test_a_corrected_address_for_tokens_is_not_held_up_by_the_refusal_of_another(
+    make_shared: MakeShared, bill: LocalBill
+) -> None:
+    bill.fault("/connect/authx/token", code="invalid_client", status=401)
+    elsewhere = bill.url.replace("127.0.0.1", "localhost") + "/connect/authx/token"
+    with pytest.raises(BillSignInRefusedError):
+        make_shared("oauth", oauth_url=elsewhere).manager.acquire()
+    assert make_shared("oauth").manager.acquire()
+
+
 def test_a_refusal_at_another_address_does_not_hold_up_a_corrected_connection(
     make_shared: MakeShared, bill: LocalBill
 ) -> None:
@@ -230,6 +247,35 @@ def test_a_password_that_was_changed_at_bill_a_moment_ago_is_refused_twice_at_mo
     stats = bill.stats()
     assert 1 <= stats["by_path"]["/connect/v3/login"] - 1 <= 2
     assert stats["peak_concurrency"] <= 2
+
+
+def test_a_sign_in_without_an_answer_does_not_hide_the_refusal_of_one_beside_it(
+    make_shared: MakeShared, organizations: list[str]
+) -> None:
+    make_shared().manager.acquire()
+    one, other = (make_shared(fields={"organization_id": name}).guard for name in organizations)
+
+    def sign_in_beside() -> None:
+        with pytest.raises(BillSignInRefusedError), other.admit(lambda: None):
+            raise BillSignInRefusedError("the password was changed", code="BDC_1101")
+        raise BillUnavailableError("no answer")
+
+    with pytest.raises(BillUnavailableError), one.admit(lambda: None):
+        sign_in_beside()
+    with pytest.raises(BillSignInRefusedError, match="are not sent again"), make_shared().guard.admit(lambda: None):
+        pass
+
+
+def test_a_sign_in_without_an_answer_is_noted_in_place_of_a_refusal_that_is_over(
+    make_shared: MakeShared, notes: Notes, clock: ManualClock
+) -> None:
+    guard = make_shared().guard
+    with pytest.raises(BillSignInRefusedError), guard.admit(lambda: None):
+        raise BillSignInRefusedError("no reason", status=403)
+    clock.advance(minutes=16)
+    with pytest.raises(BillUnavailableError), guard.admit(lambda: None):
+        raise BillUnavailableError("no answer")
+    assert only_note(notes)["state"] == "unanswered"
 
 
 def test_whoever_waits_while_bill_does_not_answer_learns_it_from_the_one_who_asked(
@@ -373,7 +419,9 @@ def test_a_lock_is_held_on_to_before_each_call_of_a_sign_in(kind: str, calls: in
     assert lock.prolonged == lock.keys * calls
 
 
-def test_who_has_lost_the_lock_sends_no_further_call_of_a_sign_in(make_shared: MakeShared, bill: LocalBill) -> None:
+def test_who_has_lost_the_lock_sends_no_further_call_of_a_sign_in(
+    make_shared: MakeShared, notes: Notes, bill: LocalBill
+) -> None:
     lock = RecordingLock()
 
     def lose(key: str) -> None:
@@ -385,3 +433,5 @@ def test_who_has_lost_the_lock_sends_no_further_call_of_a_sign_in(make_shared: M
     with pytest.raises(BillUnavailableError):
         make_shared("partner", lock=lock).manager.acquire()
     assert bill.stats()["requests"] == 1
+    # How it ends is for that other one to say: who waits for it is told nothing yet.
+    assert notes.keys("bill_sign_in__") == []

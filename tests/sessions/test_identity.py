@@ -6,9 +6,18 @@ import pytest
 
 from airflow_provider_bill.exceptions import BillHandleError
 from airflow_provider_bill.sessions.identity import Handle, Identity, XComLocation
-from airflow_provider_bill.sessions.keys import session_key
+from airflow_provider_bill.sessions.keys import challenge_key, session_key, trust_key
 
 GOOD = {"conn_id": "bill_default", "organization_id": "008A", "store": "variable", "key": "k"}
+
+
+def test_keys_of_the_longest_connection_ids_fit_and_differ() -> None:
+    identities = [Identity("c" * 249 + end, "008A", kind, "x", "team") for end in "ab" for kind in ("v2", "v3")]
+    keys = {key(identity) for identity in identities for key in (session_key, trust_key, challenge_key)}
+    assert len(keys) == 2 * 2 + 2 * 2 + 2  # a challenge is of no kind
+    assert max(map(len, keys)) == 250
+    assert len(session_key(Identity("c" * 220, "008A", "v3", "x"))) == 250
+    assert session_key(Identity("c" * 220, "008A", "v3", "x")).endswith("__008A__v3")
 
 
 def test_the_key_names_connection_organization_and_kind_and_is_masked_by_airflow() -> None:

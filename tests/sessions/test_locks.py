@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -13,6 +14,7 @@ import pytest
 from filelock import FileLock
 
 from airflow_provider_bill.exceptions import BillStoreError, BillUnavailableError
+from airflow_provider_bill.sessions.host import HostStore
 from airflow_provider_bill.sessions.locks import (
     LEASE_SECONDS,
     LONGEST_LEASE_SECONDS,
@@ -169,7 +171,7 @@ def test_a_lease_that_says_how_long_it_lives_is_watched_for_so_long(
         assert 610 <= time.now < 612
 
 
-@pytest.mark.parametrize("seconds", [1e9, "ages", None, True])
+@pytest.mark.parametrize("seconds", [1e9, "ages", None, True, -1, float("nan"), float("inf"), 10**400])
 def test_a_lease_that_says_nonsense_of_its_life_ends_all_the_same(
     seconds: object, lock: LeaseLock, store: SlowStore, time: Time
 ) -> None:
@@ -227,6 +229,20 @@ def test_a_lease_is_held_for_as_long_again_as_its_owner_says(lock: LeaseLock, st
         time.sleep(LEASE_SECONDS / 2)
         lock.prolong(KEY)
     assert store.read(KEY) is None
+
+
+@pytest.mark.parametrize("first_call", [0.0, 5.0, 23.0, 65.0])
+def test_a_lease_outlives_also_the_second_call_of_a_sign_in(
+    first_call: float, lock: LeaseLock, store: SlowStore, time: Time
+) -> None:
+    longest_call = LEASE_SECONDS - 10  # as the hook sees to it
+    with lock.acquire(KEY, nothing):
+        written, lease = 0.0, store.read(KEY)
+        time.sleep(first_call)
+        lock.prolong(KEY)
+        if store.read(KEY) != lease:
+            written = time.now
+        assert time.now + longest_call < written + LEASE_SECONDS
 
 
 def test_who_has_lost_the_lease_learns_it_before_the_next_call(lock: LeaseLock, store: SlowStore, time: Time) -> None:
@@ -363,6 +379,32 @@ def test_the_lock_of_a_host_lies_where_no_other_user_can_reach_it(
 def test_without_a_folder_for_its_lock_the_lease_is_enough(folder: Path, take: Callable[[], str]) -> None:
     folder.write_text("")
     assert "No file lock" in take()
+
+
+@pytest.mark.parametrize("make", [HostLock, lambda: LeaseLock(MemoryStore(), sleep=lambda seconds: None)])
+def test_without_any_temporary_folder_a_sign_in_goes_on_without_a_file_lock(
+    make: Callable[[], Lock], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a read-only or full disk, where Python finds none."""
+
+    def none_found() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.gettempdir", none_found)
+    with make().acquire(KEY, nothing) as found:
+        assert found is None
+    assert "No file lock is possible (No usable temporary directory found)" in caplog.text
+
+
+@pytest.mark.parametrize("broken", ["os.link", "pathlib.Path.replace"])
+def test_what_a_disk_does_not_take_leaves_no_file_behind(
+    broken: str, folder: Path, take: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broken, out_of_locks)
+    assert take() == ""
+    with contextlib.suppress(BillStoreError):
+        HostStore().write(KEY, "{}")
+    assert {file.suffix for file in folder.iterdir()} <= {"", ".lock", ".note"}
 
 
 def test_a_folder_that_is_a_link_is_not_followed(folder: Path, take: Callable[[], str], tmp_path: Path) -> None:

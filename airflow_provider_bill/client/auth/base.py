@@ -16,6 +16,7 @@ from pendulum import Duration
 
 from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.auth.device import RememberedDevice
+from airflow_provider_bill.client.environments import Environment
 from airflow_provider_bill.client.request import BillRequest, Dialect
 from airflow_provider_bill.client.requester import Requester
 from airflow_provider_bill.client.results import Organization
@@ -184,6 +185,10 @@ class Credentials(ABC):
     def account(self) -> str:
         """Return as whom it signs in: what BILL locks after ten refusals. No secret; empty where nobody signs in."""
         return ""
+
+    def addresses(self, environment: Environment) -> tuple[str, ...]:
+        """Return where it signs in: one user signs in by v2 and v3 alike, whatever address gives out tokens."""
+        return environment.name, environment.v3_base, environment.v2_base
 
     def mfa_user(self) -> str:
         """Return the user who passes MFA, no secret: what BILL remembers a device for."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.auth.base import Credentials, from_connection
 from airflow_provider_bill.client.auth.device import RememberedDevice
+from airflow_provider_bill.client.environments import Environment
 from airflow_provider_bill.client.requester import Requester
 from airflow_provider_bill.client.secret import Secret
 from airflow_provider_bill.client.session import BillSession
@@ -51,6 +52,10 @@ class OAuthClient(Credentials):
     def account(self) -> str:
         """Return the client id."""
         return self.client_id
+
+    def addresses(self, environment: Environment) -> tuple[str, ...]:
+        """Return where it gets its token, too."""
+        return *super().addresses(environment), environment.token_url
 
     def limit_key(self) -> str:
         """Return the client id."""
