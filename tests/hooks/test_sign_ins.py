@@ -59,6 +59,7 @@ def start_child() -> subprocess.Popen[str]:
 def test_processes_that_reach_no_airflow_remember_a_refusal_together(connect: Connect, bill: LocalBill) -> None:
     """As scripts of one user, two at once, of two tries each."""
     connect("v3", password=WRONG)
+    bill.settings(latency_seconds=1)  # so that the second begins before the first is answered
     for _ in range(2):
         children = [start_child(), start_child()]
         for child in children:

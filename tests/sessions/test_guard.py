@@ -339,6 +339,7 @@ def test_credentials_count_as_proven_for_a_while_only(
 ) -> None:
     make_shared().manager.acquire()
     proven_at = only_note(notes)["at"]
+    clock.advance(seconds=1)
     make_shared(fields={"organization_id": organizations[1]}).manager.acquire()
     assert only_note(notes)["at"] == proven_at
     clock.advance(minutes=36)
@@ -356,6 +357,16 @@ def test_how_a_sign_in_ended_is_told_also_if_it_cannot_be_noted(
     with pytest.raises(BillSignInRefusedError):
         make_shared(fields=WRONG).manager.acquire()
     assert "could not be noted" in caplog.text
+
+
+def test_credentials_that_a_host_whose_clock_is_far_ahead_calls_proven_are_not_for_long(
+    make_shared: MakeShared, organizations: list[str], notes: Notes, clock: ManualClock
+) -> None:
+    ahead = clock.now.add(minutes=16)
+    make_shared(clock=lambda: ahead).manager.acquire()
+    assert only_note(notes)["at"] == ahead.isoformat()
+    make_shared(fields={"organization_id": organizations[1]}).manager.acquire()
+    assert only_note(notes)["at"] == clock().isoformat()
 
 
 @pytest.mark.parametrize("text", ["{", '{"v": 2, "sealed": "AAAA"}', '{"v": 1, "sealed": "AAAA"}', "[]", "null", "7"])
@@ -396,11 +407,10 @@ class RecordingLock:
 
 
 def test_two_sign_ins_of_a_login_are_in_flight_at_most(make_shared: MakeShared, organizations: list[str]) -> None:
-    def locked_by(organization_id: str, kind: str = "v3") -> list[str]:
+    def locked_by(organization_id: str, kind: str = "v3", conn_id: str = "bill") -> list[str]:
         """Sign in and return what was locked for it."""
-        lock = RecordingLock()
-        shared = make_shared(kind, fields={"organization_id": organization_id}, lock=lock, store=MemoryStore())
-        shared.manager.acquire()
+        lock, fields = RecordingLock(), {"organization_id": organization_id}
+        make_shared(kind, conn_id=conn_id, fields=fields, lock=lock, store=MemoryStore()).manager.acquire()
         return lock.keys
 
     # One finds out for all whether the credentials are good; then each organization has one of two places.
@@ -409,7 +419,7 @@ def test_two_sign_ins_of_a_login_are_in_flight_at_most(make_shared: MakeShared, 
     assert [len(keys) for keys in places] == [1, 1]
     assert places[0] != places[1]
     # Whatever the connection, one organization has one place.
-    assert [locked_by(name, "v2") for name in organizations] == places
+    assert [locked_by(name, "v2", "another") for name in organizations] == places
 
 
 @pytest.mark.parametrize(("kind", "calls"), [("v3", 1), ("v2", 1), ("partner", 2)])

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bill.exceptions import BillHandleError
+from airflow_provider_bill.sessions import keys
 from airflow_provider_bill.sessions.identity import Handle, Identity, XComLocation
 from airflow_provider_bill.sessions.keys import challenge_key, session_key, trust_key
 
@@ -13,9 +14,9 @@ GOOD = {"conn_id": "bill_default", "organization_id": "008A", "store": "variable
 
 def test_keys_of_the_longest_connection_ids_fit_and_differ() -> None:
     identities = [Identity("c" * 249 + end, "008A", kind, "x", "team") for end in "ab" for kind in ("v2", "v3")]
-    keys = {key(identity) for identity in identities for key in (session_key, trust_key, challenge_key)}
-    assert len(keys) == 2 * 2 + 2 * 2 + 2  # a challenge is of no kind
-    assert max(map(len, keys)) == 250
+    names = {key(identity) for identity in identities for key in (session_key, trust_key, challenge_key)}
+    assert len(names) == 2 * 2 + 2 * 2 + 2  # a challenge is of no kind
+    assert max(map(len, names)) == 250
     assert len(session_key(Identity("c" * 220, "008A", "v3", "x"))) == 250
     assert session_key(Identity("c" * 220, "008A", "v3", "x")).endswith("__008A__v3")
 
@@ -23,6 +24,30 @@ def test_keys_of_the_longest_connection_ids_fit_and_differ() -> None:
 def test_the_key_names_connection_organization_and_kind_and_is_masked_by_airflow() -> None:
     assert session_key(Identity("c", "008A", "v3", "x")) == "bill_session_token__c__008A__v3"
     assert session_key(Identity("c", "", "oauth", "x")) == "bill_session_token__c__any__oauth"
+
+
+def names_of(identity: Identity) -> list[str]:
+    """Return the names of all that the guard keeps."""
+    return [
+        keys.credentials_note_key(identity, f"{identity.environment} secrets".encode()),
+        keys.organization_note_key(identity, f"{identity.environment} secrets".encode()),
+        keys.block_note_key(identity, "developer key"),
+        keys.sign_in_lease_key(identity, "user", 0),
+    ]
+
+
+def test_what_the_guard_keeps_is_of_one_place_and_one_team() -> None:
+    plain = names_of(Identity("c", "008A", "v3", "x"))
+    assert [name + "__team_finance" for name in plain] == names_of(Identity("c", "008A", "v3", "x", "finance"))
+    assert set(plain).isdisjoint(names_of(Identity("c", "008A", "v3", "y")))
+    assert plain == names_of(Identity("another", "008A", "v2", "x"))
+
+
+def test_names_of_notes_that_depend_on_a_secret_are_costly_to_guess(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "costly_key", lambda material, salt: b"\xab" * 32)
+    *notes, lease = names_of(Identity("c", "008A", "v3", "x"))
+    assert all("__abababababababab" in name for name in notes)
+    assert "abab" not in lease
 
 
 def test_a_handle_survives_the_way_through_xcom() -> None:

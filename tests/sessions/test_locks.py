@@ -204,6 +204,15 @@ def test_a_lease_of_this_host_is_waited_for_where_no_file_lock_tells_that_its_ho
         assert time.now - before >= LEASE_SECONDS
 
 
+def test_without_file_locks_nobody_takes_a_lease_for_a_dead_one_of_its_own_host(
+    lock: LeaseLock, store: SlowStore, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("filelock.FileLock.acquire", out_of_locks)
+    store.write(KEY, held_by("theirs, without a file lock too", host=""))
+    with lock.acquire(KEY, nothing):
+        assert time.now >= LEASE_SECONDS
+
+
 def out_of_locks(*args: object, **kwargs: object) -> None:
     raise OSError("no locks available")
 
@@ -294,7 +303,7 @@ def test_a_slow_writer_that_ran_over_a_lease_in_use_finds_what_its_holder_made(
     """The other host saw the lease free too, wrote quickly, read its own nonce back and went on."""
     made: list[str] = []
     store.seconds = 0.5
-    time.at(0.5 + 1.0, lambda: made.append("session"))
+    time.at(0.5 + 1.9, lambda: made.append("session"))
     with lock.acquire(KEY, lambda: made[0] if made else None) as found:
         assert found == "session"
 
