@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import ssl
 import struct
 import threading
+from pathlib import Path
 from typing import IO
 
 
@@ -16,14 +18,21 @@ class MisbehavingServer:
     `reset` resets the connection once the request is read; `hang` never answers; `partial` sends half an answer and
     resets; `drip` and `drip headers` send a byte of the body or of a header ten times a second, without an end. The
     last reply is repeated.
+
+    :param certified: speaks TLS with this certificate and key
     """
 
-    def __init__(self, *replies: bytes | str) -> None:
+    def __init__(self, *replies: bytes | str, certified: Path | None = None) -> None:
         self.replies = list(replies)
         self.requests: list[bytes] = []
         self.connections = 0
         self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._tls = None
+        if certified is not None:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certified)
+        scheme = "http" if certified is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._socket.getsockname()[1]}"
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._main = threading.Thread(target=self._accept, daemon=True)
@@ -41,7 +50,7 @@ class MisbehavingServer:
             self._threads.append(thread)
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), self._secured(connection) as connection:
             stream = connection.makefile("rb")
             while request := self._read(stream):
                 self.requests.append(request)
@@ -59,6 +68,9 @@ class MisbehavingServer:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 stream.close()
                 return
+
+    def _secured(self, connection: socket.socket) -> socket.socket:
+        return connection if self._tls is None else self._tls.wrap_socket(connection, server_side=True)
 
     def _drip(self, connection: socket.socket, head: bytes) -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n" + head)

@@ -1,6 +1,6 @@
 """One time limit for a whole answer: a host that sends a byte now and then never meets the one for each piece.
 
-And whether a call that failed was still waiting for its connection: then nothing of it was sent.
+And whether anything of a call has left: while its connection is made, a proxy's tunnel and TLS included, nothing has.
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ _of_this_thread = threading.local()
 
 
 def begin_call(seconds: float) -> None:
-    """Give the call that this thread sends next so many seconds, its answer's last byte included."""
+    """Limit the call that this thread sends next, its answer's last byte included.
+
+    :param seconds: from now on
+    """
     _of_this_thread.ends_at = time.monotonic() + seconds
-    _of_this_thread.connects = False
+    _of_this_thread.connects = _of_this_thread.sent = False
 
 
-def ended_connecting() -> bool:
-    """Return whether this thread's last call got no further than its connection, a proxy's tunnel and TLS included."""
-    return bool(_of_this_thread.connects)
+def may_have_left() -> bool:
+    """Return whether a byte of this thread's last call may have been sent."""
+    return bool(_of_this_thread.sent)
 
 
 class DeadlineAdapter(HTTPAdapter):
@@ -41,7 +44,9 @@ class DeadlineAdapter(HTTPAdapter):
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         """Return the pools of the connections through a proxy."""
         manager = super().proxy_manager_for(proxy, **kwargs)
-        if not proxy.lower().startswith("socks"):  # whose connections are of a kind of their own
+        if proxy.lower().startswith("socks"):
+            _of_this_thread.sent = True  # Its connections are of a kind of their own, and do not tell.
+        else:
             manager.pool_classes_by_scheme = _POOLS
         return manager
 
@@ -80,22 +85,28 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Raw(self.fp.detach(), sock, _of_this_thread.ends_at))
 
 
-class _Connection(HTTPConnection):
-    response_class = _Response
+class _Tells:
+    """Of a connection: tells when a byte of a call leaves."""
 
     def connect(self) -> None:
         _of_this_thread.connects = True
-        super().connect()
+        super().connect()  # type: ignore[misc]  # of urllib3's connection
         _of_this_thread.connects = False
 
+    def send(self, data: Any) -> None:
+        if self.sock is None:  # type: ignore[attr-defined]
+            self.connect()
+        # What is sent for a tunnel is not yet the call.
+        _of_this_thread.sent = _of_this_thread.sent or not _of_this_thread.connects
+        super().send(data)  # type: ignore[misc]
 
-class _SecureConnection(HTTPSConnection):
+
+class _Connection(_Tells, HTTPConnection):
     response_class = _Response
 
-    def connect(self) -> None:
-        _of_this_thread.connects = True
-        super().connect()
-        _of_this_thread.connects = False
+
+class _SecureConnection(_Tells, HTTPSConnection):
+    response_class = _Response
 
 
 class _Pool(HTTPConnectionPool):

@@ -20,7 +20,7 @@ from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NewConne
 
 from airflow_provider_bill import __version__
 from airflow_provider_bill.client.codes import ADVICE, unanswered
-from airflow_provider_bill.client.deadline import DeadlineAdapter, begin_call, ended_connecting
+from airflow_provider_bill.client.deadline import DeadlineAdapter, begin_call, may_have_left
 from airflow_provider_bill.client.environments import is_loopback
 from airflow_provider_bill.client.request import BillRequest
 from airflow_provider_bill.client.session import Clock, utc_now
@@ -163,12 +163,8 @@ class Transport:
             content = self._content(response)
         except (requests.RequestException, LocationParseError) as error:
             failure = _failure(request, error)
-        except OSError:
-            # All that can go wrong on the way is an error of requests; this is a file that it looks for beforehand.
-            failure = BillConfigurationError(
-                f"{request.label} was not sent: the file of trusted certificates is missing",
-                advice="correct the environment variable REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE of the worker",
-            )
+        except OSError as error:
+            failure = _unnamed_failure(request, error)
         if failure is not None:  # raised here, where no context can carry the request and its headers along
             log.debug("%s: %s after %.3f s", request.label, type(failure).__name__, time.perf_counter() - started)
             raise failure
@@ -224,19 +220,31 @@ class Transport:
 
 def _failure(request: BillRequest, error: requests.RequestException | LocationParseError) -> BillError:
     """Return our error of one of requests', or of one that it lets through; the old one carries the request."""
-    if isinstance(error, ValueError):  # an address that requests cannot use, looked at before anything is sent
+    if isinstance(error, ValueError) and not may_have_left():  # an address that requests cannot use
         return BillConfigurationError(
             f"{request.label} was not sent: requests cannot use an address on the way ({type(error).__name__})",
             advice="check the proxy settings in the environment of the worker, and the connection's host",
         )
     causes = list(_causes(error))
     reason = next((word for kind, word in _REASONS if any(isinstance(c, kind) for c in causes)), "the connection broke")
-    if ended_connecting() or any(_means_never_sent(cause) for cause in causes):
-        host = urlsplit(error.request.url or "").hostname if error.request is not None else None
+    if not may_have_left() or any(isinstance(cause, _NEVER_SENT) for cause in causes):
+        asked = getattr(error, "request", None)
+        host = urlsplit(asked.url or "").hostname if asked is not None else None
         advice = "check the connection's host, the network and the proxy, then try again"
         return BillUnavailableError(f"{request.label} was not sent to {host or 'BILL'}: {reason}", advice=advice)
     cls = unanswered(request.purpose)
     return cls(f"{request.label} was sent and no answer came: {reason}", advice=ADVICE[cls])
+
+
+def _unnamed_failure(request: BillRequest, error: OSError) -> BillError:
+    """Return our error of one that is not requests': a file that it looks for beforehand, as a rule."""
+    if not may_have_left():
+        return BillConfigurationError(
+            f"{request.label} was not sent: the file of trusted certificates is missing ({type(error).__name__})",
+            advice="correct the environment variable REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE of the worker",
+        )
+    cls = unanswered(request.purpose)
+    return cls(f"{request.label} was sent and no answer came: {type(error).__name__}", advice=ADVICE[cls])
 
 
 def _too_large(request: BillRequest, status: int, limit: int) -> BillError:
@@ -265,16 +273,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting.extend(item for item in inner if isinstance(item, BaseException))
 
 
-def _means_never_sent(cause: BaseException) -> bool:
-    """Return whether the first byte of the call cannot have left.
-
-    A ``ProxyError`` alone does not say so: urllib3 1.26 wraps a later reset in one too. The proxy's refusal
-    of a tunnel is an ``OSError`` of ``http.client`` with a fixed beginning.
-    """
-    never = (NewConnectionError, ConnectTimeoutError, ssl.SSLCertVerificationError)
-    return isinstance(cause, never) or str(cause).startswith("Tunnel connection failed")
-
-
+#: Where the connection itself does not tell whether anything has left, as to a SOCKS proxy, these do.
+_NEVER_SENT = (NewConnectionError, ConnectTimeoutError, ssl.SSLCertVerificationError)
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (requests.exceptions.ProxyError, "the proxy could not be reached or refused"),
     (ssl.SSLCertVerificationError, "its certificate could not be verified"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,8 +71,8 @@ def client_of(bill: LocalBill, make_client: MakeClient) -> ClientOf:
 def serve() -> Iterator[Serve]:
     servers: list[MisbehavingServer] = []
 
-    def start(*replies: bytes | str) -> MisbehavingServer:
-        servers.append(MisbehavingServer(*replies))
+    def start(*replies: bytes | str, certified: Path | None = None) -> MisbehavingServer:
+        servers.append(MisbehavingServer(*replies, certified=certified))
         return servers[-1]
 
     yield start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import ipaddress
 import multiprocessing
 import socket
 import sys
@@ -12,11 +13,16 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from airflow_provider_bill import __version__
 from airflow_provider_bill.client.answers import Answer
@@ -144,6 +150,62 @@ def test_an_answer_that_drips_ends_with_the_time_limit_of_its_call_and_is_not_as
         send(client)
     assert 0.6 <= time.monotonic() - started < 20
     assert len(server.requests) == 1
+
+
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate of this machine for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "local BILL")])
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), serial_number=1)
+        .not_valid_before(datetime(2000, 1, 1))
+        .not_valid_after(datetime(2200, 1, 1))
+        .add_extension(names, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = tmp_path_factory.mktemp("tls") / "certified.pem"
+    file.write_bytes(certificate.public_bytes(Encoding.PEM) + private)
+    return file
+
+
+@pytest.mark.parametrize("answer", ["drip", "drip headers"])
+def test_an_answer_that_drips_over_tls_ends_with_the_time_limit_too(
+    answer: str, client_at: ClientAt, serve: Serve, certified: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(answer, certified=certified)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certified))
+    started = time.monotonic()
+    with pytest.raises(BillOutcomeUnknownError, match="no answer within the time limit"):
+        write(client_at(server.url, timeout=(2.0, 0.5)))
+    assert 2.5 <= time.monotonic() - started < 20
+    assert len(server.requests) == 1
+
+
+def test_a_write_whose_answer_is_cut_off_over_tls_is_unknown(
+    client_at: ClientAt, serve: Serve, certified: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve("reset", certified=certified)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certified))
+    with pytest.raises(BillOutcomeUnknownError, match="was sent and no answer came"):
+        write(client_at(server.url))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(("send", "error"), [(read, BillUnavailableError), (write, BillOutcomeUnknownError)])
+def test_an_error_of_the_system_after_a_call_has_left_does_not_make_it_look_unsent(
+    client_at: ClientAt, serve: Serve, send: Send, error: type[BillError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(response: requests.Response) -> None:
+        raise OSError("no file descriptors are left")
+
+    server = serve(http_answer(200, "{}"))
+    monkeypatch.setattr(requests.Response, "close", fail)
+    with pytest.raises(error, match="was sent and no answer came"):
+        send(client_at(server.url))
+    assert len(server.requests) == (3 if send is read else 1)
 
 
 def test_an_answer_that_drips_through_a_proxy_ends_with_the_time_limit_too(
