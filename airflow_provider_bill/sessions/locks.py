@@ -185,7 +185,7 @@ class LeaseLock:
             return
         if self._store.read(key) != mine:
             raise BillUnavailableError(
-                "signing in took so long that another task has begun to", advice="run the task again"
+                "this took so long that another task has begun with it", advice="run the task again"
             )
         self._write(key, _lease(json.loads(mine)["host"], self._lease_seconds))
 

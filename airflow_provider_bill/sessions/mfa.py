@@ -204,7 +204,8 @@ class Mfa:
                 return found
             if not needed():
                 return None
-            session = self._manager.acquire()  # looking at trust can renew it
+            self._lock.prolong(self._turn)  # looking at trust can take several calls
+            session = self._manager.acquire()  # and renew the session
             before = self._open(session) if old else None
             challenge = Challenge(
                 self._manager.client.mfa.challenge(session),
@@ -253,9 +254,11 @@ class Mfa:
     def _send_again(self, session: BillSession, send: Callable[[], RememberedDevice | None]) -> RememberedDevice | None:
         """Enter a code once more whose answer was lost, or find out that BILL has taken it."""
         log.warning("BILL's answer to the MFA code was lost; entering it once more.")
+        self._lock.prolong(self._turn)
         try:
             return send()
         except (BillUnavailableError, BillMfaError):
+            self._lock.prolong(self._turn)
             # A code that was taken is over.
             if not self._manager.client.mfa.state(session).may_pay:
                 raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -17,11 +16,11 @@ from airflow_provider_bill.exceptions import (
     BillUnavailableError,
 )
 from airflow_provider_bill.sessions.keys import session_key
-from airflow_provider_bill.sessions.locks import ProcessLock
 from airflow_provider_bill.sessions.stores import MemoryStore
 from dev.clock import ManualClock
 from dev.local_bill import LocalBill
 from tests.sessions.present import present
+from tests.sessions.recording_lock import RecordingLock
 
 if TYPE_CHECKING:
     from tests.sessions.conftest import MakeShared, Notes
@@ -388,22 +387,6 @@ def test_the_record_of_another_identity_costs_one_sign_in(
     store.write(session_key(first.manager.identity), present(store.read(session_key(second.manager.identity))))
     assert first.manager.acquire().organization_id == organizations[0]
     assert bill.stats()["sign_ins"] == 2
-
-
-class RecordingLock:
-    """A lock that remembers what was locked."""
-
-    def __init__(self) -> None:
-        self.keys: list[str] = []
-        self.prolonged: list[str] = []
-        self._lock = ProcessLock()
-
-    def acquire(self, key: str, peek: Callable[[], T | None]) -> AbstractContextManager[T | None]:
-        self.keys.append(key)
-        return self._lock.acquire(key, peek)
-
-    def prolong(self, key: str) -> None:
-        self.prolonged.append(key)
 
 
 def test_two_sign_ins_of_a_login_are_in_flight_at_most(make_shared: MakeShared, organizations: list[str]) -> None:

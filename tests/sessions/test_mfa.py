@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 
-from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError, BillStoreError
+from airflow_provider_bill.exceptions import (
+    BillConfigurationError,
+    BillMfaError,
+    BillStoreError,
+    BillUnavailableError,
+)
 from airflow_provider_bill.sessions.mfa import Challenge
 from airflow_provider_bill.sessions.shared import SharedSession
 from airflow_provider_bill.sessions.stores import MemoryStore
 from dev.clock import ManualClock
 from dev.local_bill import LocalBill
 from tests.sessions.present import device_key_of, present
+from tests.sessions.recording_lock import RecordingLock
 
 if TYPE_CHECKING:
     from tests.sessions.conftest import Codes, MakeShared
@@ -393,3 +399,31 @@ def test_a_code_for_a_session_that_bill_has_ended_is_answered_with_a_new_one(
     one.enter(one.ask(), codes()[1])
     stats = bill.stats()
     assert (stats["sign_ins"], stats["sms_sent"]) == (2, 2)
+
+
+def test_the_turn_is_held_on_to_before_each_further_call(person: NewPerson, bill: LocalBill, codes: Codes) -> None:
+    lock = RecordingLock()
+    ada = person(lock=lock)
+    ada.manager.acquire()
+    lock.prolonged.clear()
+    challenge = present(ada.mfa.challenge_if(lambda: True, ada.manager.acquire()))
+    (turn,) = lock.prolonged  # looking at trust came first
+    assert turn.startswith("bill_mfa_turn__")
+    bill.fault(VALIDATE["v3"], kind="reset", after_effect=True)
+    ada.enter(challenge, codes()[-1])
+    # The code was entered once more, and then BILL was asked whether it had taken it.
+    assert lock.prolonged == [turn] * 3
+
+
+def test_who_has_lost_the_turn_enters_no_code_again(person: NewPerson, bill: LocalBill, codes: Codes) -> None:
+    lock = RecordingLock()
+    ada = person(lock=lock)
+    challenge = ada.ask()
+    lock.lost = True
+    bill.fault(VALIDATE["v3"], kind="reset")
+    with pytest.raises(BillUnavailableError, match="another task has begun"):
+        ada.enter(challenge, codes()[-1])
+    assert bill.count_calls(VALIDATE["v3"]) == 1
+    with pytest.raises(BillUnavailableError, match="another task has begun"):
+        ada.ask(anew=True)
+    assert len(codes()) == 1
