@@ -106,6 +106,7 @@ def make_shared_session(
         else {k: str(vars(this_task)[k]) for k in ("dag_id", "run_id", "task_id")},
         team=_this_team(),
         check=_refuse_while_parsing,
+        fallback=HostStore() if notes.name == "variable" else None,
         on_secret=_mask,
     )
 

@@ -30,6 +30,7 @@ from airflow_provider_bill.exceptions import (
     BillUnavailableError,
 )
 from airflow_provider_bill.sessions import keys
+from airflow_provider_bill.sessions.host import file_of
 from airflow_provider_bill.sessions.identity import Identity
 from airflow_provider_bill.sessions.locks import Lock
 from airflow_provider_bill.sessions.stores import Store
@@ -65,6 +66,7 @@ class Guard:
     :param lock: lets one caller through at a time
     :param clock: gives the present moment in UTC
     :param check: called before a sign-in; what it raises stops it
+    :param fallback: where a refusal is kept that the store does not take; None for nowhere
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Guard:
         environment: Environment,
         *,
         lock: Lock,
+        fallback: Store | None = None,
         clock: Clock = utc_now,
         check: Callable[[], None] = lambda: None,
     ) -> None:
@@ -83,6 +86,7 @@ class Guard:
         self._clock = clock
         self._lock = lock
         self._check = check
+        self._fallback = fallback
         self._limit_key = credentials.limit_key()
         # Without the organization: a wrong password is wrong for all of them, and ten refusals lock the user.
         # Without the kind: v2 and v3 sign in the same user.
@@ -184,7 +188,7 @@ class Guard:
         raise BillSignInRefusedError(
             f"{note.get('says')}; that was at {note.get('at')}, and these credentials are not sent again{until}",
             advice=f"correct the connection {self._identity.conn_id!r}, or, once the cause is fixed at BILL, "
-            f"delete the {self._store_word} {key!r}",
+            f"delete {self._where(key)}",
             code=note.get("code"),
         )
 
@@ -259,9 +263,14 @@ class Guard:
     def _block_note_key(self) -> str:
         return keys.block_note_key(self._identity, self._limit_key)
 
-    @property
-    def _store_word(self) -> str:
-        return "note" if self._store.name != "variable" else "Variable"
+    def _where(self, key: str) -> str:
+        """Return where a person finds a note."""
+        store = self._store
+        if self._kept(key) and self._fallback is not None:
+            store = self._fallback
+        if store.name == "variable":
+            return f"the Variable {key!r}"
+        return f"the file {file_of(key, 'note')}" if store.name == "host" else f"the note {key!r}"
 
     def _is_recent(self, note: dict[str, Any]) -> bool:
         try:
@@ -272,16 +281,41 @@ class Guard:
     def _note(self, key: str, facts: dict[str, Any]) -> None:
         note = {"v": 2, **facts, "at": self._clock().isoformat(), "connection": self._identity.conn_id}
         try:
-            self._store.write(key, json.dumps(note))
+            try:
+                self._store.write(key, json.dumps(note))
+            except BillStoreError:
+                # A refusal that is forgotten is refused again: then at least this host remembers it.
+                if self._fallback is None or note["state"] != "refused":
+                    raise
+                self._fallback.write(key, json.dumps(note))
         except BillStoreError as error:
             log.warning("How the sign-in to BILL ended could not be noted for other tasks: %s", error)
 
     def _read(self, key: str) -> dict[str, Any]:
+        note, kept = _read_note(self._store.read(key)), self._kept(key)
+        if self._fallback is None or not kept:
+            return note
+        is_newer = str(kept.get("at")) > str(note.get("at", ""))
+        with contextlib.suppress(BillStoreError):
+            if is_newer:
+                self._store.write(key, json.dumps(kept))
+            self._fallback.delete(key)
+        return kept if is_newer else note
+
+    def _kept(self, key: str) -> dict[str, Any]:
+        """Return a refusal that the store has not taken."""
         try:
-            note = json.loads(self._store.read(key) or "{}")
-        except (ValueError, RecursionError):
+            return {} if self._fallback is None else _read_note(self._fallback.read(key))
+        except BillStoreError:
             return {}
-        return note if isinstance(note, dict) and note.get("v") == 2 else {}
+
+
+def _read_note(text: str | None) -> dict[str, Any]:
+    try:
+        note = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return note if isinstance(note, dict) and note.get("v") == 2 else {}
 
 
 def _blocked(error: BillRateLimitError, until: str) -> dict[str, Any]:

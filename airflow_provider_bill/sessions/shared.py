@@ -54,6 +54,7 @@ class SharedSession:
     :param signed_in_by: dag, run and task, noted in a session that is opened here
     :param team: Airflow's team whose task this is
     :param check: called before a sign-in; what it raises stops it
+    :param fallback: where a refused sign-in is remembered that the notes do not take
     :param on_secret: told each secret before anything else is done with it
     """
 
@@ -71,6 +72,7 @@ class SharedSession:
         signed_in_by: Mapping[str, str] | None = None,
         team: str = "",
         check: Callable[[], None] = lambda: None,
+        fallback: Store | None = None,
         on_secret: Callable[[str], None] = lambda secret: None,
     ) -> None:
         credentials = client.credentials
@@ -80,7 +82,16 @@ class SharedSession:
         self._lock = lock
         self._location = location
         self._writes = writes
-        self.guard = Guard(self._notes, identity, credentials, client.environment, lock=lock, clock=clock, check=check)
+        self.guard = Guard(
+            self._notes,
+            identity,
+            credentials,
+            client.environment,
+            lock=lock,
+            clock=clock,
+            check=check,
+            fallback=fallback,
+        )
         self.manager = SessionManager(
             client,
             store,

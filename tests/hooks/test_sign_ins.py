@@ -79,6 +79,12 @@ def test_what_a_host_remembers_is_for_its_user_alone(connect: Connect, tmp_path:
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
     assert WRONG not in "".join(file.read_text() for file in files)
+    with pytest.raises(BillSignInRefusedError) as caught:
+        BillHook(store="memory").session()
+    (named,) = [file for file in files if f"delete the file {file}" in str(caught.value)]
+    named.unlink()
+    with pytest.raises(BillSignInRefusedError, match=r"^(?!.*are not sent again)"):
+        BillHook(store="memory").session()
 
 
 def test_where_a_host_can_remember_nothing_the_process_does(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +20,12 @@ from airflow_provider_bill.sessions.keys import session_key
 from airflow_provider_bill.sessions.stores import MemoryStore
 from dev.clock import ManualClock
 from dev.local_bill import LocalBill
+from tests.sessions.conftest import Notes
 from tests.sessions.present import present
 from tests.sessions.recording_lock import RecordingLock
 
 if TYPE_CHECKING:
-    from tests.sessions.conftest import MakeShared, Notes
+    from tests.sessions.conftest import MakeShared
 
 T = TypeVar("T")
 
@@ -356,6 +358,62 @@ def test_how_a_sign_in_ended_is_told_also_if_it_cannot_be_noted(
     with pytest.raises(BillSignInRefusedError):
         make_shared(fields=WRONG).manager.acquire()
     assert "could not be noted" in caplog.text
+
+
+class Refusing(Notes):
+    """A store that can be read, and for a while takes nothing."""
+
+    takes_nothing = True
+
+    def write(self, key: str, text: str) -> None:
+        if self.takes_nothing:
+            raise BillStoreError("the record could not be written")
+        super().write(key, text)
+
+
+def test_a_refusal_that_cannot_be_noted_is_remembered_by_this_host_and_noted_once_that_is_possible(
+    make_shared: MakeShared, clock: ManualClock, bill: LocalBill
+) -> None:
+    notes, fallback = Refusing(), Notes()
+
+    def ask() -> None:
+        with pytest.raises(BillSignInRefusedError):
+            make_shared(fields=WRONG, notes=notes, fallback=fallback).manager.acquire()
+
+    for _ in range(4):
+        ask()
+    assert len(fallback.keys("bill_sign_in__")) == 1
+    notes.takes_nothing = False
+    ask()
+    assert (len(notes.keys("bill_sign_in__")), fallback.keys("bill_sign_in__")) == (1, [])
+    assert bill.stats()["refused_sign_ins"] == 1
+
+
+def test_a_refusal_that_this_host_remembers_does_not_outlive_a_newer_success(
+    make_shared: MakeShared, clock: ManualClock, bill: LocalBill
+) -> None:
+    notes, fallback = Refusing(), Notes()
+    bill.fault("/connect/v3/login", code="BDC_1110")
+    with pytest.raises(BillSignInRefusedError):
+        make_shared(notes=notes, fallback=fallback).manager.acquire()
+    notes.takes_nothing = False
+    clock.advance(seconds=1)
+    assert make_shared(notes=notes).manager.acquire()  # of another host
+    assert make_shared(notes=notes, fallback=fallback, store=MemoryStore()).manager.acquire()
+    assert fallback.keys("bill_sign_in__") == []
+    assert only_note(notes)["state"] == "proven"
+
+
+@pytest.mark.parametrize("facts", ["proven", "unanswered", "blocked"])
+def test_only_refusals_are_kept_elsewhere(facts: str, make_shared: MakeShared, bill: LocalBill) -> None:
+    notes, fallback = Refusing(), Notes()
+    if facts == "unanswered":
+        bill.fault("/connect/v3/login", kind="reset")
+    if facts == "blocked":
+        bill.settings(sign_ins_per_hour=0)
+    with contextlib.suppress(BillUnavailableError, BillRateLimitError):
+        make_shared(notes=notes, fallback=fallback).manager.acquire()
+    assert fallback.keys("") == []
 
 
 def test_credentials_that_a_host_whose_clock_is_far_ahead_calls_proven_are_not_for_long(
