@@ -26,6 +26,7 @@ from airflow_provider_bill.hooks import wiring
 from airflow_provider_bill.hooks.bill import BillHook
 from airflow_provider_bill.sessions import stores
 from airflow_provider_bill.sessions.host import own_folder
+from airflow_provider_bill.sessions.locks import HostLock
 from dev.airflow_harness import airflow_version
 from dev.clock import START
 from dev.dag_runner import DagResult
@@ -208,7 +209,7 @@ def test_the_test_button_sends_no_password_that_was_refused_to_a_task(
 def test_a_successful_test_counts_for_all(connect: Connect, bill: LocalBill) -> None:
     connect("v3")
     bill.fault("/connect/v3/login", kind="html", status=403)
-    clock = [pendulum.now("UTC")]
+    clock = [START]
     with pytest.raises(BillSignInRefusedError):
         BillHook(clock=lambda: clock[0]).session()
     clock[0] = clock[0].add(minutes=16)
@@ -396,3 +397,53 @@ def test_a_connection_that_does_not_exist_is_not_waited_for(monkeypatch: pytest.
     with pytest.raises(AirflowNotFoundException):
         wiring.find_connection(missing, "bill_default", sleep=away.sleep)
     assert (away.slept, len(asked)) == ([], 2)
+
+
+def test_a_connection_that_a_script_does_not_have_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = Away(monkeypatch, waits=99)
+    monkeypatch.setattr(wiring, "variables_reachable", lambda: False)
+    with pytest.raises(AirflowNotFoundException):
+        wiring.find_connection(away.get, "bill_default", sleep=away.sleep)
+    assert away.slept == []
+
+
+def test_a_session_that_stays_in_its_process_is_no_way_around_the_guard_of_the_others(
+    request: pytest.FixtureRequest, run_dag: RunDag, connect: Connect, bill: LocalBill
+) -> None:
+    connect("v3", password=WRONG)
+    said: list[str] = []
+    with dag_of(request) as dag:
+
+        @task
+        def read() -> None:
+            for store in ("memory", "variable", "memory"):
+                try:
+                    BillHook(store=store).session()
+                except BillSignInRefusedError as error:
+                    said.append(str(error))
+
+        read()
+    assert run_dag(dag).state == "success"
+    assert ["delete the Variable" in text for text in said] == [False, True, True]
+    assert bill.stats()["refused_sign_ins"] == 1
+
+
+def test_listing_organizations_by_the_credentials_is_no_way_around_the_guard(connect: Connect, bill: LocalBill) -> None:
+    connect("v2", password=WRONG)
+    for _ in range(3):
+        with pytest.raises(BillSignInRefusedError):
+            BillHook().organizations()
+    with pytest.raises(BillSignInRefusedError):
+        BillHook().session()
+    assert bill.stats()["requests"] == 1
+
+
+def test_the_test_button_holds_on_to_its_turn_before_each_call(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect("partner")
+    held: list[str] = []
+    monkeypatch.setattr(HostLock, "prolong", lambda lock, key: held.append(key))
+    assert BillHook().test_connection()[0]
+    assert len(held) == 2
+    assert len(set(held)) == 1

@@ -15,6 +15,7 @@ import sentry_sdk
 
 from airflow_provider_bill.exceptions import BillError, BillSignInRefusedError, BillUnavailableError
 from airflow_provider_bill.hooks.bill import BillHook
+from airflow_provider_bill.hooks.errors import airflow_errors
 from dev.clock import START
 from dev.local_bill import LocalBill
 from dev.misbehaving_server import MisbehavingServer
@@ -154,3 +155,35 @@ def test_an_error_of_ours_keeps_the_line_of_the_task_that_called(
     error, _ = fails("refused")
     frames = traceback.extract_tb(error.__traceback__)
     assert "hook.request" in str(frames[1].line)
+
+
+def fail_with(error: Exception) -> None:
+    kept_here = f"{CODE} in a local variable"
+    if kept_here:
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer"),
+    [
+        (ValueError("inner"), BillUnavailableError("outer")),
+        (BillUnavailableError("inner"), ValueError("outer")),
+        (BillUnavailableError("inner"), BillSignInRefusedError("outer")),
+    ],
+    ids=["ours from another", "another from ours", "ours from ours"],
+)
+def test_an_error_that_was_being_handled_shows_nothing_either(
+    inner: Exception, outer: Exception, sentry_events: list[dict[str, Any]]
+) -> None:
+    @airflow_errors()
+    def call() -> None:
+        try:
+            fail_with(inner)
+        except Exception:
+            raise outer  # noqa: B904  # what is to be seen is its context
+
+    error = error_of(call)
+    assert str(error) == "outer"
+    assert CODE not in shown(error, sentry_events)
+    if isinstance(error, BillError):  # not for those either who look at what is suppressed
+        assert (error.__context__, error.__cause__) == (None, None)

@@ -20,10 +20,13 @@ class RecordingLock:
         self.prolonged: list[str] = []
         #: Whether another has the lock by now.
         self.lost = False
+        #: What happens before the lock is the caller's.
+        self.before: Callable[[], object] = lambda: None
         self._lock = ProcessLock()
 
     def acquire(self, key: str, peek: Callable[[], T | None]) -> AbstractContextManager[T | None]:
         self.keys.append(key)
+        self.before()
         return self._lock.acquire(key, peek)
 
     def prolong(self, key: str) -> None:

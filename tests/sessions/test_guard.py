@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from airflow_provider_bill.client.codes import is_final_refusal
 from airflow_provider_bill.exceptions import (
     BillRateLimitError,
     BillSignInRefusedError,
@@ -25,7 +26,7 @@ from tests.sessions.present import present
 from tests.sessions.recording_lock import RecordingLock
 
 if TYPE_CHECKING:
-    from tests.sessions.conftest import MakeShared
+    from tests.sessions.conftest import MakeShared, Vendors
 
 T = TypeVar("T")
 
@@ -486,3 +487,37 @@ def test_who_has_lost_the_lock_sends_no_further_call_of_a_sign_in(
     assert bill.stats()["requests"] == 1
     # How it ends is for that other one to say: who waits for it is told nothing yet.
     assert notes.keys("bill_sign_in__") == []
+
+
+def test_a_lock_is_held_on_to_before_a_sign_in_without_the_device_that_bill_has_refused(
+    make_shared: MakeShared, bill: LocalBill
+) -> None:
+    lock = RecordingLock()
+    bill.fault("/connect/v3/login", code="BDC_1109")
+    own = {"remembered_device_token": "not-known-to-bill-any-more", "device": "laptop"}
+    assert make_shared(fields=own, lock=lock).manager.acquire()
+    assert lock.prolonged == lock.keys * 2
+    assert bill.count_calls("/connect/v3/login") == 2
+
+
+def test_only_a_sign_in_holds_on_to_the_lock(make_shared: MakeShared, vendors: Vendors) -> None:
+    lock = RecordingLock()
+    shared = make_shared(lock=lock)
+    for _ in range(3):
+        vendors(shared)
+    assert len(lock.prolonged) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "final"),
+    [
+        *(
+            (code, True)
+            for code in ("BDC_1101", "BDC_1102", "BDC_1103", "BDC_1104", "BDC_1105", "BDC_1110", "BDC_1111")
+        ),
+        *((code, True) for code in ("BDC_1123", "BDC_1129", "BDC_1178", "invalid_client", "unauthorized_client")),
+        *((code, False) for code in ("BDC_1109", "BDC_1001", "BDC_9999", "", None)),
+    ],
+)
+def test_which_refusals_of_a_sign_in_are_final(code: str | None, final: bool) -> None:
+    assert is_final_refusal(code) is final

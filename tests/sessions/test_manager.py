@@ -18,6 +18,8 @@ from airflow_provider_bill.sessions.stores import MemoryStore
 from dev.clock import ManualClock
 from dev.local_bill import LocalBill
 from tests.client.calls import v3_call
+from tests.sessions.present import present
+from tests.sessions.recording_lock import RecordingLock
 
 if TYPE_CHECKING:
     from tests.sessions.conftest import CountingStore, MakeShared, Vendors
@@ -155,6 +157,42 @@ def test_of_sessions_that_bill_ends_at_once_one_is_replaced_and_no_more(
     clock.advance(seconds=61)
     assert vendors(make_shared())
     assert bill.stats()["sign_ins"] == 3
+
+
+def test_an_old_session_that_is_over_does_not_count_against_the_young_one_in_its_place(
+    make_shared: MakeShared, vendors: Vendors, clock: ManualClock, bill: LocalBill
+) -> None:
+    make_shared().manager.acquire()
+    clock.advance(minutes=5)
+    for sign_ins in (2, 3):
+        bill.expire_sessions()
+        assert vendors(make_shared())
+        assert bill.stats()["sign_ins"] == sign_ins
+
+
+def test_a_session_that_is_over_is_not_used_though_its_record_is_written_again(
+    make_shared: MakeShared, vendors: Vendors, clock: ManualClock, store: CountingStore, bill: LocalBill
+) -> None:
+    """As by a task that notes its last use of it, between our forgetting and our sign-in."""
+    lock = RecordingLock()
+    shared = make_shared(lock=lock)
+    shared.manager.acquire()
+    clock.advance(minutes=5)
+    bill.expire_sessions()
+    key = session_key(shared.manager.identity)
+    over = present(store.read(key))
+    lock.before = lambda: store.write(key, over)
+    assert vendors(shared)
+    assert bill.stats()["sign_ins"] == 2
+
+
+def test_forgetting_a_session_leaves_that_of_another_task(make_shared: MakeShared, store: CountingStore) -> None:
+    mine = make_shared()
+    session = mine.manager.acquire()
+    mine.manager.sign_out()
+    theirs = make_shared().manager.acquire()
+    mine.manager.forget(session)
+    assert present(make_shared().manager.peek()).session_token == theirs.session_token
 
 
 def test_another_task_s_session_that_is_over_as_well_is_replaced_in_the_same_call(
