@@ -88,6 +88,14 @@ def test_the_connection_test_signs_in_and_out_once_and_stores_nothing(
     assert BillHook().peek() is None
 
 
+def test_the_connection_test_succeeds_where_only_signing_out_fails(connect: Connect, bill: LocalBill) -> None:
+    connect("v3")
+    bill.fault("/connect/v3/logout", kind="reset")
+    worked, message = BillHook().test_connection()
+    assert worked
+    assert "Signing out failed: POST /v3/logout" in message
+
+
 def test_the_connection_test_tells_why_it_failed_and_names_no_secret(connect: Connect) -> None:
     connect("v3", password="the wrong password")
     worked, message = BillHook().test_connection()
