@@ -7,9 +7,10 @@ https://developer.bill.com/v2/docs/common-error-codes (v2 envelope).
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +59,11 @@ class Answer:
         """Return a text that the body may hold, else an empty one."""
         return text_in(self.body, key)
 
+    def secrets(self) -> list[str]:
+        """Return what the body holds of secrets."""
+        names = self.request.secrets
+        return list(_texts_named(names, self.body)) if names else []
+
     def required_text(self, key: str) -> str:
         """Return a text that the body must hold.
 
@@ -75,6 +81,19 @@ class Refusal:
 
     code: str
     message: str
+
+
+def _texts_named(names: tuple[str, ...], body: Any) -> Iterator[str]:
+    """Walk through the texts of these names, however deep in a body they stand."""
+    if isinstance(body, list):
+        for one in body:
+            yield from _texts_named(names, one)
+    elif isinstance(body, Mapping):
+        for name, value in body.items():
+            if name in names and isinstance(value, str) and value:
+                yield value
+            else:
+                yield from _texts_named(names, value)
 
 
 def text_in(body: Any, key: str) -> str:
@@ -117,6 +136,11 @@ def read_v2(response: HttpResponse, redact: Callable[[str], str]) -> Answer:
         raise no_answer(response.request, response.status, "no response_status")
     data = body.get("response_data") if isinstance(body, dict) else None
     return Answer(response.request, response.status, data, response.sent_at)
+
+
+def refusal_of(response: HttpResponse, redact: Callable[[str], str]) -> BillError:
+    """Return the error of a response that is not a success and has not been parsed."""
+    return refused(response, _parsed(response), redact)
 
 
 def refused(response: HttpResponse, body: Any, redact: Callable[[str], str]) -> BillError:
@@ -188,14 +212,15 @@ def quoted(words: str, redact: Callable[[str], str]) -> str:
 
 def _parsed(response: HttpResponse) -> Any:
     own_step = response.request.purpose in (Purpose.SIGN_IN, Purpose.STEP)
+    names = _SECRETS if own_step else frozenset(response.request.secrets)
     try:
-        return json.loads(response.content, object_hook=_with_secrets if own_step else None)
+        return json.loads(response.content, object_hook=functools.partial(_with_secrets, names) if names else None)
     except (ValueError, RecursionError):
         return _NOTHING
 
 
-def _with_secrets(found: dict[str, Any]) -> dict[str, Any]:
-    return {name: Secret(text) if name in _SECRETS and isinstance(text, str) else text for name, text in found.items()}
+def _with_secrets(names: frozenset[str], found: dict[str, Any]) -> dict[str, Any]:
+    return {name: Secret(text) if name in names and isinstance(text, str) else text for name, text in found.items()}
 
 
 def _filled(message: str, params: Any) -> str:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import uuid
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.auth.base import Credentials
 from airflow_provider_bill.client.auth.device import RememberedDevice
+from airflow_provider_bill.client.downloads import Download, Link, checked_link
 from airflow_provider_bill.client.environments import Environment
+from airflow_provider_bill.client.observer import CallObserver
 from airflow_provider_bill.client.redaction import Redactor
 from airflow_provider_bill.client.request import BillRequest, Dialect, prepare
 from airflow_provider_bill.client.requester import Around, Requester
 from airflow_provider_bill.client.results import Organization, SessionDetails
 from airflow_provider_bill.client.session import BillSession, Clock, utc_now
 from airflow_provider_bill.client.transport import Transport
+from airflow_provider_bill.client.uploads import Upload
 from airflow_provider_bill.client.v2 import V2
 from airflow_provider_bill.client.v3 import V3
 from airflow_provider_bill.exceptions import (
@@ -58,6 +63,10 @@ class BillClient:
         self._v2 = V2(self._requester, credentials)
         self._dialect = self._v2 if credentials.dialect == "v2" else self._v3
 
+    def observe(self, observer: CallObserver) -> None:
+        """Have an observer hear of each call."""
+        self._requester.observer = observer
+
     @property
     def call_seconds(self) -> float:
         """How many seconds one call takes at most."""
@@ -77,6 +86,7 @@ class BillClient:
         *,
         params: Mapping[str, Any] | None = None,
         body: Any = None,
+        file: Upload | None = None,
         dialect: Dialect | None = None,
     ) -> BillRequest:
         """Return a call as a value, checked; sends nothing.
@@ -85,6 +95,7 @@ class BillClient:
         :param path: such as ``/v3/vendors`` or ``List/Vendor.json``
         :param params: query parameters of a v3 call; never credentials
         :param body: JSON body (v3), or arguments that are sent as JSON in the form field ``data`` (v2)
+        :param file: to send as the body of a v3 call, in place of JSON
         :param dialect: which one the path must be of; by default the path decides
         :raises BillConfigurationError: if the call cannot be right, or this kind of sign-in cannot make it
 
@@ -96,6 +107,7 @@ class BillClient:
             path,
             params=params,
             body=body,
+            file=file,
             dialect=dialect,
             environment=self.environment.name,
             redact=self._redactor.redact,
@@ -111,7 +123,32 @@ class BillClient:
         :return: the answer; of a v2 call, ``body`` is its ``response_data``
         :raises BillError: see ``exceptions.py``
         """
+        if request.takes_idempotency_key and not request.idempotency_key:
+            request = dataclasses.replace(request, idempotency_key=str(uuid.uuid4()))
         return (self._v2 if request.dialect == "v2" else self._v3).send(session, request, around)
+
+    def checked_link(self, address: str) -> Link:
+        """Return a link that may be followed.
+
+        :raises BillConfigurationError: it leads elsewhere
+        """
+        return checked_link(address, self.environment)
+
+    def download(self, session: BillSession | None, link: Link, target: IO[bytes], *, most: int) -> Download:
+        """Get the file that a link leads to.
+
+        :param session: one in which to ask; only the API's own hosts see its credentials
+        :param link: checked
+        :param target: open for writing
+        :param most: bytes that are written at most
+        :raises BillError: see ``exceptions.py``; none of them holds the link
+        """
+        headers: dict[str, str] = {}
+        if session is not None and link.own:
+            self._redactor.add([session.session_token])
+            headers = self.credentials.download_headers(session.session_token)
+        response, size = self._requester.download(link.address, link.own, target, headers, most=most)
+        return Download(size, response.sent_at)
 
     def sign_in(
         self, remembered_device: RememberedDevice | None = None, *, before_each: Callable[[], None] = lambda: None

@@ -95,8 +95,21 @@ CODES: dict[str, Code] = {
     "BDC_1150": Code("payment set-up error", BillApiError, "complete the payment set-up in BILL"),
     "BDC_1151": Code("payment set-up error", BillApiError, "complete the payment set-up in BILL"),
     "BDC_1152": Code("the process date is invalid", BillApiError, "use a business day in the future"),
+    "BDC_1159": Code(
+        "more would be paid than is due on the bill",
+        BillApiError,
+        "read dueAmount of the bill, and pay no more",
+    ),
+    "BDC_1171": Code(
+        "there is an invoice with this number already",
+        BillApiError,
+        "look in BILL whether it is the one that you mean to create, or give another invoiceNumber",
+    ),
     "BDC_1178": Code(
         "no developer key was named", BillSignInRefusedError, "set extra developer_api_key of the connection"
+    ),
+    "BDC_1205": Code(
+        "there is no object with this id", BillApiError, "check the id, and that it belongs to this organization"
     ),
     "BDC_1322": Code(
         "more than three calls at once for this developer key and organization",

@@ -2,17 +2,20 @@
 
 Sources: https://developer.bill.com/docs/environmental-differences (v3 and web hosts),
 https://developer.bill.com/v2/docs/api-sandbox-sign-in (v2 host),
-https://developer.bill.com/reference/createaccesstoken (OAuth token call).
+https://developer.bill.com/openapi/o-auth-authentication.json (OAuth token call).
 """
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_bill.exceptions import BillConfigurationError
 
+#: Of the OAuth token call, where a local BILL or a proxy takes the place of BILL's hosts.
 TOKEN_PATH = "/connect/authx/token"  # noqa: S105
 
 #: Host -> the environment it belongs to.
@@ -22,6 +25,8 @@ _BILL_HOSTS = {
     "gateway.prod.bill.com": "production",
     "api.bill.com": "production",
 }
+#: Hosts of the OAuth token call; production's is a guess, as BILL names the sandbox's only.
+_TOKEN_HOSTS = {"auth.stage.bill.com": "sandbox", "auth.bill.com": "production"}
 _V2_HOSTS = {"sandbox": "api-stage.bill.com", "production": "api.bill.com"}
 
 #: Hosts that circulate and do not serve the API -> the right one.
@@ -33,6 +38,8 @@ _WRONG_HOSTS = {
     "app-sandbox.bill.com": "api-stage.bill.com",
     "app-stage.bill.com": "api-stage.bill.com",
     "login.stage.us.bill.com": "gateway.stage.bill.com",
+    "auth.bill.com": "gateway.prod.bill.com",
+    "auth.stage.bill.com": "gateway.stage.bill.com",
 }
 
 
@@ -42,12 +49,14 @@ class Environment:
 
     :param name: ``sandbox`` or ``production``
     :param v3_base: what v3 paths are appended to, such as ``https://gateway.stage.bill.com/connect``
+    :param events_base: what the v3 paths of webhooks are appended to
     :param v2_base: what v2 paths are appended to, such as ``https://api-stage.bill.com/api/v2``
     :param token_url: address of the OAuth token call
     """
 
     name: str
     v3_base: str
+    events_base: str
     v2_base: str
     token_url: str
 
@@ -63,11 +72,11 @@ class Environment:
             parts, own = urlsplit(url), urlsplit(self.v2_base)
             if parts.username is not None or parts.query or parts.fragment or ".." in parts.path:
                 return ""
-            same_origin = _origin(parts) == _origin(own)
+            same_origin = origin(parts) == origin(own)
         except (ValueError, TypeError, AttributeError):
             return ""
         bills_own = own.hostname in _BILL_HOSTS and parts.scheme == "https"
-        if same_origin or (bills_own and _origin(parts) == ("https", _V2_HOSTS[self.name], 443)):
+        if same_origin or (bills_own and origin(parts) == ("https", _V2_HOSTS[self.name], 443)):
             return url.rstrip("/")
         return ""
 
@@ -76,8 +85,9 @@ ENVIRONMENTS: dict[str, Environment] = {
     name: Environment(
         name,
         f"https://{gateway}/connect",
+        f"https://{gateway}/connect-events",
         f"https://{_V2_HOSTS[name]}/api/v2",
-        f"https://{gateway}{TOKEN_PATH}",
+        f"https://{next(host for host, of in _TOKEN_HOSTS.items() if of == name)}/authx/token",
     )
     for name, gateway in (("sandbox", "gateway.stage.bill.com"), ("production", "gateway.prod.bill.com"))
 }
@@ -98,7 +108,6 @@ def resolve_environment(name: str, host: str = "", oauth_url: str = "") -> Envir
             f"the connection's extra environment is {name!r}, which BILL does not have",
             advice=f"use one of: {', '.join(ENVIRONMENTS)}",
         )
-    v3_base, v2_base, token_address = environment.v3_base, environment.v2_base, environment.token_url
     if host.strip():
         field = "the connection's host"
         parts = _checked_address(host.strip(), environment.name, field)
@@ -113,16 +122,18 @@ def resolve_environment(name: str, host: str = "", oauth_url: str = "") -> Envir
             )
         if parts.hostname not in _BILL_HOSTS:
             base = f"{parts.scheme}://{parts.netloc}{path}"
-            v3_base, v2_base, token_address = f"{base}/connect", f"{base}/api/v2", base + TOKEN_PATH
+            environment = Environment(
+                name, f"{base}/connect", f"{base}/connect-events", f"{base}/api/v2", base + TOKEN_PATH
+            )
     if oauth_url.strip():
         field = "the connection's extra oauth_url"
-        parts = _checked_address(oauth_url.strip(), environment.name, field)
+        parts = _checked_address(oauth_url.strip(), environment.name, field, {**_BILL_HOSTS, **_TOKEN_HOSTS})
         if parts.path in ("", "/"):
             raise BillConfigurationError(
                 f"{field} has no path", advice=f"give the full address, such as {environment.token_url}"
             )
-        token_address = f"{parts.scheme}://{parts.netloc}{parts.path}"
-    return Environment(environment.name, v3_base, v2_base, token_address)
+        environment = replace(environment, token_url=f"{parts.scheme}://{parts.netloc}{parts.path}")
+    return environment
 
 
 def is_loopback(host: str) -> bool:
@@ -135,13 +146,18 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+def origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     """Return scheme, host and port, the port never left open."""
     return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
-def _checked_address(text: str, environment: str, field: str) -> SplitResult:
-    """Return the parts of an address that credentials may be sent to; the text itself is never repeated."""
+def _checked_address(
+    text: str, environment: str, field: str, hosts: Mapping[str, str] = MappingProxyType(_BILL_HOSTS)
+) -> SplitResult:
+    """Return the parts of an address that credentials may be sent to; the text itself is never repeated.
+
+    :param hosts: BILL's own that may stand there -> the environment that each belongs to
+    """
     try:
         parts = _split(text)
         host, _ = parts.hostname or "", parts.port
@@ -157,24 +173,24 @@ def _checked_address(text: str, environment: str, field: str) -> SplitResult:
             f"{field} holds a user, a query or a fragment",
             advice="give the address alone; the credentials belong in login, password and extra",
         )
-    right = _WRONG_HOSTS.get(host)
+    right = None if host in hosts else _WRONG_HOSTS.get(host)
     if right is not None:
         fitting = right if _BILL_HOSTS[right] == environment else urlsplit(ENVIRONMENTS[environment].v3_base).hostname
         raise BillConfigurationError(
             f"{field} {host} does not serve BILL's API",
             advice=f"the right host is {fitting}; leave the field empty to use it",
         )
-    if _BILL_HOSTS.get(host, environment) != environment:
+    if hosts.get(host, environment) != environment:
         raise BillConfigurationError(
-            f"{field} {host} is BILL's {_BILL_HOSTS[host]}, but environment is {environment}",
-            advice=f"set extra environment to {_BILL_HOSTS[host]}, with its own keys, or empty the field",
+            f"{field} {host} is BILL's {hosts[host]}, but environment is {environment}",
+            advice=f"set extra environment to {hosts[host]}, with its own keys, or empty the field",
         )
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise BillConfigurationError(
             f"{field} would carry credentials over {parts.scheme} to {host}",
             advice="use https; plain http is only for this machine (localhost, 127.0.0.1, ::1)",
         )
-    if host in _BILL_HOSTS and (parts.port or 443) != 443:
+    if host in hosts and (parts.port or 443) != 443:
         raise BillConfigurationError(f"{field} names port {parts.port} of {host}", advice="leave the port out")
     return parts
 

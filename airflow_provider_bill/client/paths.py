@@ -34,21 +34,21 @@ _CREDENTIAL_NAMES = frozenset(
 
 @lru_cache(maxsize=1024)
 def v3_path(path: str) -> str:
-    """Return a v3 path as it is sent, with its leading slash.
+    """Return a v3 path as it is sent, with its leading slash and without one at its end.
 
     :param path: such as ``/v3/vendors``, without host and query
     :raises BillConfigurationError: if it is none, naming the method that takes it
     """
-    path = _plain(path, "/v3/vendors")
+    path = _plain(path, "/v3/vendors").rstrip("/")
     if path.endswith(".json") or path.startswith(("/api/v2/", "/v2/")):
         raise BillConfigurationError(
             f"{path!r} is a v2 path, and request() makes v3 calls",
             advice="use call() for v2, or a v3 path such as /v3/vendors",
         )
-    if not path.startswith("/v3/") or path == "/v3/":
+    if not path.startswith("/v3/"):
         raise BillConfigurationError(
             f"{path!r} is not a v3 path",
-            advice="begin it with /v3/, such as /v3/vendors; the base address is added",
+            advice="begin it with /v3/ in small letters, such as /v3/vendors; the base address is added",
         )
     return path
 

@@ -1,4 +1,4 @@
-"""The calls for which BILL wants a session that has passed MFA.
+"""The calls for which BILL wants a session that has passed MFA: the catalogue's, and those of BILL's older pages.
 
 Sources: https://developer.bill.com/reference/setup (v3), https://developer.bill.com/v2/reference/auth-login (v2).
 """
@@ -6,56 +6,29 @@ Sources: https://developer.bill.com/reference/setup (v3), https://developer.bill
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-#: v3 calls that change something by these methods may be protected for what their body sets.
-_CHANGES = frozenset({"POST", "PUT", "PATCH"})
+from airflow_provider_bill.client.operations import find
+
 #: Values of a field that say it is switched off.
 _OFF: tuple[Any, ...] = (None, False, "", "false", "DISABLED", "OFF", [])
 #: Those that BILL's sandbox was seen to refuse too.
-_PROTECTED_IN_SANDBOX = re.compile(r"/v3/payments(/bulk)?/?")
-
-
-def _always(body: Any) -> bool:
-    return True
-
-
-def _is_on(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return bool(value) and all(_is_on(value[key]) for key in ("enabled", "status") if key in value)
-    return value not in _OFF
-
-
-def _sets(field: str) -> Callable[[Any], bool]:
-    return lambda body: isinstance(body, Mapping) and _is_on(body.get(field))
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """A v3 call that is protected: its methods, its path, and for which bodies."""
-
-    methods: frozenset[str]
-    path: re.Pattern[str]
-    applies_to: Callable[[Any], bool] = _always
-
-
-_V3_RULES = (
-    _Rule(frozenset({"POST"}), re.compile(r"/v3/payments(/bulk)?/?")),
-    _Rule(frozenset({"POST"}), re.compile(r"/v3/funding-accounts/banks/?")),
-    _Rule(_CHANGES, re.compile(r"/v3/vendors(/[^/]+)?/?"), _sets("autoPay")),
-    _Rule(_CHANGES, re.compile(r"/v3/vendors/[^/]+/auto-?pay/?", re.I), _is_on),
-    _Rule(_CHANGES, re.compile(r"/v3/recurring-?bills(/[^/]+)?/?", re.I), _sets("autoPayment")),
+_PROTECTED_IN_SANDBOX = re.compile(r"/v3/payments(/bulk)?")
+#: What only BILL's older pages list: method and path -> fields of the body; an empty one is the body itself.
+_OLDER = (
+    (re.compile(r"PUT /v3/vendors/[^/]+"), "autoPay"),
+    (re.compile(r"(POST|PUT|PATCH) /v3/vendors/[^/]+/auto-?pay", re.I), ""),
 )
+#: Of v2, in small letters: nobody knows whether BILL looks at capitals.
 _V2_PATHS = frozenset(
     {
-        "/SendVendorInvite.json",
-        "/SendInvite.json",
-        "/VendorBankAccount.json",
-        "/Crud/Create/VendorBankAccount.json",
-        "/Bulk/Crud/Create/VendorBankAccount.json",
-        "/PayBills.json",
+        "/sendvendorinvite.json",
+        "/sendinvite.json",
+        "/vendorbankaccount.json",
+        "/crud/create/vendorbankaccount.json",
+        "/bulk/crud/create/vendorbankaccount.json",
+        "/paybills.json",
     }
 )
 
@@ -67,12 +40,15 @@ def is_protected(method: str, path: str, body: Any = None) -> bool:
     :param path: checked path, of either dialect
     :param body: some v3 calls are protected only for what they set
     """
-    if path in _V2_PATHS:
+    if path.lower() in _V2_PATHS:
         return True
-    bodies = body if body and isinstance(body, list) else [body]
-    return any(
-        method in rule.methods and rule.path.fullmatch(path) and any(map(rule.applies_to, bodies)) for rule in _V3_RULES
-    )
+    operation = find(method, path)
+    fields = [] if operation is None else operation.protected.split()
+    if "always" in fields:
+        return True
+    fields += [field for call, field in _OLDER if call.fullmatch(f"{method} {path}")]
+    bodies = body if body and isinstance(body, list | tuple) else [body]  # JSON makes an array of both
+    return any(_is_on(_value(one, field)) for one in bodies for field in fields)
 
 
 def needs_trust(path: str, environment: str) -> bool:
@@ -82,3 +58,16 @@ def needs_trust(path: str, environment: str) -> bool:
     itself has the word.
     """
     return environment != "sandbox" or bool(_PROTECTED_IN_SANDBOX.fullmatch(path))
+
+
+def _value(body: Any, field: str) -> Any:
+    """Return what a body sets, such as ``processingOptions.autoPayment``; None for nothing."""
+    for name in filter(None, field.split(".")):
+        body = body.get(name) if isinstance(body, Mapping) else None
+    return body
+
+
+def _is_on(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return bool(value) and all(_is_on(value[key]) for key in ("enabled", "status") if key in value)
+    return value not in _OFF

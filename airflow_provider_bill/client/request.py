@@ -8,13 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from airflow_provider_bill.client.empty_answers import may_be_empty
+from airflow_provider_bill.client.operations import Base, Operation, base_of, find, spelt_right
 from airflow_provider_bill.client.paths import check_body, check_method, check_params, is_read, is_v2, v2_path, v3_path
 from airflow_provider_bill.client.protected import is_protected, needs_trust
+from airflow_provider_bill.client.uploads import Upload
 from airflow_provider_bill.exceptions import BillConfigurationError
 
 #: BILL's two dialects: v3 is JSON over headers, v2 is forms and an envelope.
 Dialect = Literal["v2", "v3"]
+#: What the catalogue does not have of v2: path in small letters -> fields of its answer that are secrets.
+_V2_SECRETS = {"/mfaauthenticate.json": ("mfaId", "rememberMeId")}
 
 
 class Purpose(enum.Enum):
@@ -40,6 +43,10 @@ class BillRequest:
     :param purpose: what the call is for
     :param params: query parameters (v3)
     :param body: JSON body (v3), or what goes into the form field ``data`` (v2)
+    :param file: sent as the body, in place of JSON
+    :param base: which of BILL's v3 bases the path is appended to
+    :param operation: what the catalogue says of it; None if it is not in there, or the client's own step
+    :param idempotency_key: sent with it, where BILL takes one
     :param is_protected: whether BILL's reference lists it as one that needs an MFA-trusted session
     :param needs_trust: whether it is known to be refused without MFA in this environment
     :param may_be_empty: whether an empty answer to it is an answer
@@ -52,6 +59,10 @@ class BillRequest:
     purpose: Purpose
     params: Mapping[str, Any] | None = field(default=None, repr=False)
     body: Any = field(default=None, repr=False)
+    file: Upload | None = field(default=None, repr=False)
+    base: Base = "connect"
+    operation: Operation | None = field(default=None, repr=False)
+    idempotency_key: str = field(default="", repr=False)
     is_protected: bool = False
     needs_trust: bool = False
     may_be_empty: bool = False
@@ -65,6 +76,16 @@ class BillRequest:
     def is_write(self) -> bool:
         """Whether it may change something at BILL."""
         return self.purpose is Purpose.WRITE
+
+    @property
+    def takes_idempotency_key(self) -> bool:
+        """Whether BILL does it once however often it is sent with the same key, for a day."""
+        return self.operation is not None and self.operation.idempotency_key
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The fields of its answer that are secrets."""
+        return _V2_SECRETS.get(self.path.lower(), ()) if self.operation is None else self.operation.secrets
 
 
 def v3_request(method: str, path: str, purpose: Purpose = Purpose.READ, **parts: Any) -> BillRequest:
@@ -84,6 +105,7 @@ def prepare(
     *,
     params: Mapping[str, Any] | None = None,
     body: Any = None,
+    file: Upload | None = None,
     dialect: Dialect | None = None,
     environment: str = "production",
     redact: Callable[[str], str] = str,
@@ -94,6 +116,7 @@ def prepare(
     :param path: such as ``/v3/vendors`` or ``List/Vendor.json``
     :param params: query parameters of a v3 call; never credentials
     :param body: JSON body (v3) or ``data`` (v2)
+    :param file: to send as the body of a v3 call
     :param dialect: which one the path must be of; by default the path decides
     :param environment: ``sandbox`` or ``production``
     :param redact: takes secrets out of the label
@@ -110,7 +133,15 @@ def prepare(
     else:
         method, path = check_method(method), v3_path(path)
         check_params(params)
+    operation = find(method, path) if dialect == "v3" else None
     label = redact(f"{method} {path}")
+    if path.lower() == "/login.json" or (operation is not None and operation.caller == "nobody" and operation.write):
+        raise BillConfigurationError(
+            f"{label} is a sign-in, and sent like this a wrong password would reach BILL again and again",
+            advice="leave it out: each call signs in by itself, as the connection says; or use sign_in()",
+        )
+    if dialect == "v3":
+        _check_operation(operation, path, label, file)
     check_body(body, "data" if dialect == "v2" else "json", label)
     # A value stays what it was, whatever happens to what it was made from.
     params, body = _copied(params), _copied(body)
@@ -122,11 +153,28 @@ def prepare(
         purpose=Purpose.READ if is_read(path, method) else Purpose.WRITE,
         params=params,
         body=body,
+        file=file,
+        base=base_of(path),
+        operation=operation,
         is_protected=protected,
         needs_trust=protected and needs_trust(path, environment),
-        may_be_empty=dialect == "v3" and may_be_empty(method, path),
+        # What is deleted is deleted, whatever the answer says.
+        may_be_empty=dialect == "v3" and (method == "DELETE" or (operation is not None and operation.may_be_empty)),
         label=label,
     )
+
+
+def _check_operation(operation: Operation | None, path: str, label: str, file: Upload | None) -> None:
+    """Refuse a call that BILL's collection spells otherwise, or for which it wants a body of the other kind."""
+    if operation is None:
+        if right := spelt_right(path):
+            raise BillConfigurationError(
+                f"the path of {label} is spelt with other capitals than BILL's", advice=f"give {right}"
+            )
+    elif file is None and operation.body == "file":
+        raise BillConfigurationError(f"{label} takes a file, not JSON", advice="use upload() of BillHook")
+    elif file is not None and operation.body != "file":
+        raise BillConfigurationError(f"{label} takes no file", advice="make it with request() and json")
 
 
 def _copied(what: Any) -> Any:

@@ -5,7 +5,6 @@ Source: https://developer.bill.com/docs/api-rate-limits (sleep 2^n seconds after
 
 from __future__ import annotations
 
-import logging
 import random
 import time
 from collections import Counter
@@ -14,10 +13,14 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying
 
+from airflow_provider_bill.client.observer import CallObserver
 from airflow_provider_bill.client.request import BillRequest, Purpose
-from airflow_provider_bill.exceptions import BillConcurrencyError, BillError, BillUnavailableError
-
-log = logging.getLogger(__name__)
+from airflow_provider_bill.exceptions import (
+    BillConcurrencyError,
+    BillError,
+    BillOutcomeUnknownError,
+    BillUnavailableError,
+)
 
 T = TypeVar("T")
 
@@ -27,19 +30,27 @@ CONCURRENCY_ATTEMPTS = 6
 READ_ATTEMPTS = 3
 
 
-def with_retries(once: Callable[[], T], request: BillRequest, sleep: Callable[[float], None], *, seconds: float) -> T:
+def with_retries(
+    once: Callable[[], T],
+    request: BillRequest,
+    sleep: Callable[[float], None],
+    *,
+    observer: CallObserver,
+    seconds: float,
+) -> T:
     """Send a call, and again where that is right.
 
     A call refused with BDC_1322 was not acted on, so any is sent again. An unavailable BILL is asked
-    again only for a read. An hourly limit is never waited for here.
+    again only for a read, and for a write that carries an idempotency key. An hourly limit is never waited for here.
 
     :param once: sends the call, once
     :param request: the call
     :param sleep: waits for so many seconds
+    :param observer: told when the call waits for another one's end
     :param seconds: after which it is not sent again: a caller waits, and a hanging host answers no better the next time
     :raises BillError: of the last attempt
     """
-    policy = _RetryPolicy(request, ends_at=time.monotonic() + seconds)
+    policy = _RetryPolicy(request, observer, ends_at=time.monotonic() + seconds)
     try:
         return once()  # nearly always the end of it, and quicker than asking tenacity
     except policy.retried as error:
@@ -63,14 +74,16 @@ def with_retries(once: Callable[[], T], request: BillRequest, sleep: Callable[[f
 class _RetryPolicy:
     """How often one call is sent again; each kind of failure is counted for itself."""
 
-    def __init__(self, request: BillRequest, *, ends_at: float) -> None:
+    def __init__(self, request: BillRequest, observer: CallObserver, *, ends_at: float) -> None:
         self._ends_at = ends_at
-        self._label = request.label
+        self._request = request
+        self._observer = observer
         self._attempts: dict[type[BillError], int] = {BillConcurrencyError: CONCURRENCY_ATTEMPTS}
-        if request.purpose is Purpose.READ:
+        if request.purpose is Purpose.READ or request.idempotency_key:
             self._attempts[BillUnavailableError] = READ_ATTEMPTS
+        if request.idempotency_key:  # BILL keeps its answer for a day, and gives it again
+            self._attempts[BillOutcomeUnknownError] = READ_ATTEMPTS
         self._failures: Counter[type] = Counter()
-        self._warned = False
 
     @property
     def retried(self) -> tuple[type[BillError], ...]:
@@ -92,13 +105,9 @@ class _RetryPolicy:
         return random.uniform(0, ceiling if kind is BillConcurrencyError else ceiling / 2)  # noqa: S311
 
     def warn(self, state: RetryCallState) -> None:
-        if _failure_of(state) is BillConcurrencyError and not self._warned:
-            self._warned = True
-            log.warning(
-                "BILL takes three calls at once for a developer key and organization; %s waits for a free one. "
-                "An Airflow pool of 3 slots (bill_api) for these tasks keeps them from waiting here.",
-                self._label,
-            )
+        if _failure_of(state) is BillConcurrencyError:
+            self._observer.waits_for_a_free_call(self._request)
+            self._observer.waited(state.upcoming_sleep)
 
 
 def _failure_of(state: RetryCallState) -> type:

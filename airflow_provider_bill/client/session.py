@@ -41,6 +41,7 @@ class BillSession:
     """A session as last known; each use makes a new picture.
 
     :param session_token: BILL's session id, OAuth access token or Spend & Expense token; secret
+    :param partner_token: the partner's own session id, for the calls of partners; secret, empty for other kinds
     :param organization_id: the organization it is for; empty where the kind of sign-in names none
     :param user_id: the signed-in user; empty where BILL does not say
     :param api_endpoint: v2 base address that BILL gave, already checked; empty for the environment's own
@@ -54,6 +55,7 @@ class BillSession:
     """
 
     session_token: str = field(repr=False)
+    partner_token: str = field(default="", repr=False)
     organization_id: str
     user_id: str = ""
     api_endpoint: str = ""
@@ -67,6 +69,11 @@ class BillSession:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "session_token", Secret(self.session_token))
+        object.__setattr__(self, "partner_token", Secret(self.partner_token))
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return every value that must be masked."""
+        return tuple(filter(None, (self.session_token, self.partner_token)))
 
     @property
     def expires_at(self) -> DateTime | None:

@@ -9,14 +9,21 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import requests
 from pendulum import DateTime
-from urllib3.exceptions import ConnectTimeoutError, LocationParseError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
 
 from airflow_provider_bill import __version__
 from airflow_provider_bill.client.codes import ADVICE, unanswered
@@ -38,6 +45,8 @@ log = logging.getLogger(__name__)
 POOL_SIZE = 8
 #: Bytes of an answer's body, unpacked, that are read at most: a full page of a list is a small part of it.
 MAX_ANSWER_BYTES = 64 * 2**20
+#: Seconds that a download takes at most.
+DOWNLOAD_SECONDS = 600.0
 #: Bytes of a body that are unpacked at once.
 CHUNK_BYTES = 2**16
 
@@ -76,6 +85,7 @@ class Transport:
     :param clock: gives the moment a call is sent
     :param user_agent_suffix: appended to the User-Agent, such as the Airflow version
     :param sleep: waits for so many seconds between tries
+    :param settings: what names the host, for messages, such as ``connection 'bill_default'``
     """
 
     def __init__(
@@ -86,9 +96,11 @@ class Transport:
         clock: Clock = utc_now,
         user_agent_suffix: str = "",
         sleep: Callable[[float], None] = time.sleep,
+        settings: str = "the connection",
     ) -> None:
         self.clock = clock
         self.sleep = sleep
+        self._where = settings
         #: Seconds that one sending takes at most, from its connection to the last byte of its answer.
         self.call_seconds = sum(timeout)
         self._timeout = timeout
@@ -137,13 +149,15 @@ class Transport:
                 )
         prepared = requests.PreparedRequest()
         failure: BillError | None = None
+        file = request.file
+        kind = {} if file is None else {"Content-Type": "application/octet-stream"}
         try:
             prepared.prepare(
                 request.method,
                 url,
-                headers={**self._headers, **(headers or {})},
+                headers={**self._headers, **kind, **(headers or {})},
                 params=request.params,
-                data=form,
+                data=form if file is None else file.stream(),
                 json=request.body if form is None else None,
             )
             settings = self._settings_for(url)
@@ -162,7 +176,7 @@ class Transport:
             response = self._session.send(prepared, timeout=self._timeout, allow_redirects=False, **settings)
             content = self._content(response)
         except (requests.RequestException, LocationParseError) as error:
-            failure = _failure(request, error)
+            failure = _failure(request, error, self._where)
         except OSError as error:
             failure = _unnamed_failure(request, error)
         if failure is not None:  # raised here, where no context can carry the request and its headers along
@@ -171,12 +185,67 @@ class Transport:
         if content is None:
             raise _too_large(request, response.status_code, self._max_answer_bytes)
         if log.isEnabledFor(logging.DEBUG):
-            seconds, sent_bytes = time.perf_counter() - started, len(prepared.body or b"")
+            seconds = time.perf_counter() - started
+            sent_bytes = len(prepared.body or b"") if file is None else file.size
             log.debug(
                 "%s: HTTP %d in %.3f s, %d bytes sent, %d received",
                 request.label, response.status_code, seconds, sent_bytes, len(content),
             )  # fmt: skip
         return HttpResponse(request, response.status_code, content, moment)
+
+    def download(
+        self,
+        request: BillRequest,
+        url: str,
+        target: IO[bytes],
+        *,
+        headers: Mapping[str, str],
+        most: int,
+        sent_at: DateTime,
+    ) -> tuple[HttpResponse, int]:
+        """Get a file, and write it piece by piece; no log shows the address, which is signed.
+
+        :param request: names the call; its label holds no address
+        :param url: the whole address
+        :param target: open for writing
+        :param headers: those that prove who we are, if its host may have them
+        :param most: bytes that are written at most
+        :param sent_at: moment to note as sent
+        :return: the answer, whose content is empty if it was a success, and how many bytes were written
+        :raises BillConfigurationError: the address cannot be used, or what is to be written cannot
+        :raises BillUnavailableError: it was not sent, or no whole answer came
+        :raises BillAnswerTooLargeError: the file is too large
+        """
+        failure: BillError | None = None
+        size = 0
+        self._leave_parent()
+        begin_call(DOWNLOAD_SECONDS)
+        try:
+            prepared = requests.Request("GET", url, headers={**self._headers, "Accept": "*/*", **headers}).prepare()
+            with (
+                _unlogged(),
+                self._session.send(
+                    prepared, timeout=self._timeout, allow_redirects=False, **self._settings_for(url)
+                ) as response,
+            ):
+                status = response.status_code
+                if status != 200:
+                    return HttpResponse(request, status, next(response.iter_content(CHUNK_BYTES), b""), sent_at), 0
+                for piece in response.iter_content(CHUNK_BYTES):
+                    size += len(piece)
+                    if size > most or (failure := _written(target, piece, request)) is not None:
+                        break
+        except (requests.RequestException, LocationParseError) as error:
+            failure = _failure(request, error, self._where)
+        except OSError as error:
+            failure = _unnamed_failure(request, error)
+        if failure is not None:
+            raise failure
+        if size > most:
+            raise BillAnswerTooLargeError(
+                f"the file of {request.label} is larger than {most} bytes", advice="pass a higher max_bytes"
+            )
+        return HttpResponse(request, status, b"", sent_at), size
 
     def close(self) -> None:
         """Close the connections."""
@@ -218,22 +287,68 @@ class Transport:
         return settings
 
 
-def _failure(request: BillRequest, error: requests.RequestException | LocationParseError) -> BillError:
-    """Return our error of one of requests', or of one that it lets through; the old one carries the request."""
+class _Unlogged(logging.Filter):
+    """Drops what urllib3 logs in this thread while a file is downloaded: the address, with its signature."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thread = threading.local()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not getattr(self.thread, "silent", False)
+
+
+_UNLOGGED = _Unlogged()
+for _name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
+    logging.getLogger(_name).addFilter(_UNLOGGED)
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    _UNLOGGED.thread.silent = True
+    try:
+        yield
+    finally:
+        _UNLOGGED.thread.silent = False
+
+
+def _written(target: IO[bytes], piece: bytes, request: BillRequest) -> BillError | None:
+    """Write a piece of a file, and return the error if that is not possible."""
+    try:
+        target.write(piece)
+    except OSError as error:
+        return BillConfigurationError(
+            f"the file of {request.label} cannot be written ({type(error).__name__})",
+            advice="see whether there is room, and whether this worker may write there",
+        )
+    return None
+
+
+def _failure(request: BillRequest, error: requests.RequestException | LocationParseError, settings: str) -> BillError:
+    """Return our error of one of requests', or of one that it lets through; the old one carries the request.
+
+    :param settings: what names the host
+    """
     if isinstance(error, ValueError) and not may_have_left():  # an address that requests cannot use
         return BillConfigurationError(
             f"{request.label} was not sent: requests cannot use an address on the way ({type(error).__name__})",
-            advice="check the proxy settings in the environment of the worker, and the connection's host",
+            advice=f"check the proxy settings in the environment of the worker, and the host of {settings}",
         )
     causes = list(_causes(error))
     reason = next((word for kind, word in _REASONS if any(isinstance(c, kind) for c in causes)), "the connection broke")
     if not may_have_left() or any(isinstance(cause, _NEVER_SENT) for cause in causes):
         asked = getattr(error, "request", None)
-        host = urlsplit(asked.url or "").hostname if asked is not None else None
-        advice = "check the connection's host, the network and the proxy, then try again"
-        return BillUnavailableError(f"{request.label} was not sent to {host or 'BILL'}: {reason}", advice=advice)
+        host = _address(asked.url or "") if asked is not None else "BILL"
+        advice = f"check the host and port of {settings}, the network and the proxy, then try again"
+        return BillUnavailableError(f"{request.label} was not sent to {host}: {reason}", advice=advice)
     cls = unanswered(request.purpose)
     return cls(f"{request.label} was sent and no answer came: {reason}", advice=ADVICE[cls])
+
+
+def _address(url: str) -> str:
+    """Return host and port of an address; what else is in there may be a secret."""
+    parts = urlsplit(url)
+    return f"{parts.hostname or 'BILL'}:{parts.port or (80 if parts.scheme == 'http' else 443)}"
 
 
 def _unnamed_failure(request: BillRequest, error: OSError) -> BillError:
@@ -270,6 +385,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(cause))
         yield cause
         inner = [getattr(cause, "reason", None), getattr(cause, "original_error", None), *cause.args]
+        if isinstance(cause, NewConnectionError):  # raised from what the socket has said
+            inner.append(cause.__cause__)
         waiting.extend(item for item in inner if isinstance(item, BaseException))
 
 
@@ -278,8 +395,11 @@ _NEVER_SENT = (NewConnectionError, ConnectTimeoutError, ssl.SSLCertVerificationE
 _REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (requests.exceptions.ProxyError, "the proxy could not be reached or refused"),
     (ssl.SSLCertVerificationError, "its certificate could not be verified"),
+    # Before the time limit: urllib3 counts these as one of its kinds.
+    (NameResolutionError, "no host of that name is known"),
+    (ConnectionRefusedError, "the connection was refused, as nothing listens on that port"),
+    (NewConnectionError, "no connection"),
     (ConnectTimeoutError, "no connection within the time limit"),
-    (NewConnectionError, "no connection (unknown host or connection refused)"),
     (requests.exceptions.ReadTimeout, "no answer within the time limit"),
     (ReadTimeoutError, "no answer within the time limit"),  # in the middle of an answer
     (TimeoutError, "no answer within the time limit"),

@@ -36,7 +36,10 @@ class V2:
         """
         self._requester.redactor.add([session.session_token])
         base = self._requester.environment.checked_endpoint(session.api_endpoint)
-        return self._requester.v2(request, self._credentials.form(session.session_token), base=base, around=around)
+        fields = self._credentials.form(session.session_token)
+        answer = self._requester.v2(request, fields, base=base, around=around)
+        self._requester.redactor.add(answer.secrets())
+        return answer
 
     def sign_out(self, session: BillSession) -> None:
         """End a session."""

@@ -13,7 +13,7 @@ from typing import Any
 from airflow_provider_bill.client.answers import Answer, text_in
 from airflow_provider_bill.client.auth.base import Credentials
 from airflow_provider_bill.client.auth.device import RememberedDevice
-from airflow_provider_bill.client.paging import v3_rows
+from airflow_provider_bill.client.paging import v3_list
 from airflow_provider_bill.client.request import BillRequest, Purpose, v3_request
 from airflow_provider_bill.client.requester import Around, Requester
 from airflow_provider_bill.client.results import MfaState, Organization, SessionDetails
@@ -41,11 +41,13 @@ class V3:
 
     def send(self, session: BillSession, request: BillRequest, around: Around | None = None) -> Answer:
         """Make a call in a session."""
-        self._requester.redactor.add([session.session_token])
-        headers = self._credentials.headers(session.session_token, request.path)
+        self._requester.redactor.add(session.secrets())
+        headers = self._credentials.headers(self._credentials.token_for(session, request), request)
         failure: BillError
         try:
-            return self._requester.v3(request, headers, around)
+            answer = self._requester.v3(request, headers, around)
+            self._requester.redactor.add(answer.secrets())
+            return answer
         except BillSessionExpiredError as error:
             failure = self._credentials.session_refused(error, request)
             if failure is error:
@@ -53,8 +55,11 @@ class V3:
         raise failure
 
     def sign_out(self, session: BillSession) -> None:
-        """End a session."""
-        self.send(session, v3_request("POST", "/v3/logout", Purpose.STEP))
+        """End a session, and what the sign-in has opened beside it."""
+        try:
+            self.send(session, v3_request("POST", "/v3/logout", Purpose.STEP))
+        finally:
+            self._credentials.sign_out_beside(self._requester, session)
 
     def session_details(self, session: BillSession) -> SessionDetails:
         """Ask what BILL knows about a session."""
@@ -76,12 +81,12 @@ class V3:
         return [_organization(row) for row in self.rows(session, "/v3/login/organizations")]
 
     def rows(self, session: BillSession, path: str) -> list[Mapping[str, Any]]:
-        """Return all rows of a list that takes no page size."""
+        """Return all rows of a list."""
 
         def page(params: dict[str, Any]) -> Any:
             return self.send(session, v3_request("GET", path, params=params)).body
 
-        return [row for row in v3_rows(page, None, page_size=None) if isinstance(row, Mapping)]
+        return [row for row in v3_list(page, path) if isinstance(row, Mapping)]
 
     def challenge(self, session: BillSession) -> str:
         """Have a code sent to the user's phone and return the challenge's id."""

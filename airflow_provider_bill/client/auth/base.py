@@ -9,22 +9,23 @@ import dataclasses
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
 from pendulum import Duration
 
 from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.auth.device import RememberedDevice
+from airflow_provider_bill.client.developer_keys import developer_keys
 from airflow_provider_bill.client.environments import Environment
-from airflow_provider_bill.client.request import BillRequest, Dialect
+from airflow_provider_bill.client.operations import PARTNER_PATHS, SPEND_PATHS
+from airflow_provider_bill.client.request import BillRequest, Dialect, v3_request
 from airflow_provider_bill.client.requester import Requester
 from airflow_provider_bill.client.results import Organization
 from airflow_provider_bill.client.secret import Secret
 from airflow_provider_bill.client.session import IDLE_LIMIT, BillSession
 from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillSessionExpiredError
 
-SPEND_PATHS = "/v3/spend/"
 _ORGANIZATION_ID = re.compile(r"[A-Za-z0-9]+(?:[_-][A-Za-z0-9]+)*")
 _HEADER_SAFE = re.compile(r"[!-~]+")
 #: Fields that an Airflow connection has of its own; all others are keys of its extra.
@@ -81,7 +82,7 @@ class Credentials(ABC):
             cls.registry[cls.kind] = cls
 
     @classmethod
-    def from_fields(cls, fields: Mapping[str, str | None]) -> Credentials:
+    def from_fields(cls, fields: Mapping[str, str | None]) -> Self:
         """Return the credentials that the fields of a connection hold.
 
         Spaces around a value are dropped, save around a password: a stray space on a key is a common trap.
@@ -111,12 +112,23 @@ class Credentials(ABC):
         """
 
     @abstractmethod
-    def headers(self, token: str, path: str) -> dict[str, str]:
+    def headers(self, token: str, request: BillRequest) -> dict[str, str]:
         """Return the headers that prove who makes a v3 call.
 
         :param token: of the session
-        :param path: of the call
+        :param request: the call
         """
+
+    def token_for(self, session: BillSession, request: BillRequest) -> str:
+        """Return the session's token that goes with a v3 call."""
+        return session.session_token
+
+    def download_headers(self, token: str) -> dict[str, str]:
+        """Return the headers that prove who downloads a file from the API's own host.
+
+        :param token: of the session
+        """
+        return self.headers(token, v3_request("GET", "/download"))
 
     def form(self, token: str) -> dict[str, str]:
         """Return the form fields that prove who makes a v2 call.
@@ -148,10 +160,19 @@ class Credentials(ABC):
                 f"{request.path} is a v2 call, which sign_in {self.kind} cannot make",
                 advice="use request() with a v3 path, or a connection of kind v2, v3, console or sync_token",
             )
+        if self.kind != "partner" and request.path.startswith(PARTNER_PATHS):
+            raise BillConfigurationError(
+                f"{request.path} is a partner's call, which sign_in {self.kind} cannot make",
+                advice="use a connection of kind partner",
+            )
 
     def session_refused(self, error: BillSessionExpiredError, request: BillRequest) -> BillError:
         """Return what a refused session means; for most kinds that it is over."""
         return error
+
+    def sign_out_beside(self, requester: Requester, session: BillSession) -> None:
+        """End what the sign-in has opened beside the session; for most kinds nothing."""
+        return
 
     def check_mfa(self) -> None:
         """Refuse what only a kind with MFA can do.
@@ -242,7 +263,11 @@ class Credentials(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class KeyedCredentials(Credentials):
-    """Base of the kinds that name a developer key with each call."""
+    """Base of the kinds that name a developer key with each call.
+
+    :param developer_key: that of the organization, or the one for all that have none of their own
+    :param other_keys: those of the connection's other organizations; never sent, but secrets too
+    """
 
     developer_key: str = from_connection(
         "developer_api_key",
@@ -250,8 +275,34 @@ class KeyedCredentials(Credentials):
         secret=True,
         header=True,
     )
+    other_keys: tuple[str, ...] = field(default=(), repr=False)
 
-    def headers(self, token: str, path: str) -> dict[str, str]:
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, str | None]) -> Self:
+        """Return the credentials that the fields of a connection hold, with the developer key of the organization.
+
+        :raises BillConfigurationError: if a field is missing, blank or unfit, or the organization has no key
+        """
+        keys = developer_keys(_text(fields, "developer_api_keys"))
+        organization_id = _text(fields, "organization_id")
+        if not keys or not organization_id:
+            return super().from_fields(fields)
+        key = keys.get(organization_id) or _text(fields, "developer_api_key")
+        if not key:
+            raise BillConfigurationError(
+                f"the connection has no developer key for organization {organization_id[:64]!r}: its extra "
+                "developer_api_keys lacks it, and its extra developer_api_key is blank",
+                advice="add the organization's key to developer_api_keys, or a key for all others as developer_api_key",
+            )
+        credentials = super().from_fields({**fields, "developer_api_key": key})
+        return replace(credentials, other_keys=tuple(keys.values()))
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return every value that must be masked, the other organizations' keys too."""
+        own = super().secrets()
+        return own + tuple(key for key in self.other_keys if key not in own)
+
+    def headers(self, token: str, request: BillRequest) -> dict[str, str]:
         """Return developer key and session id."""
         return {"devKey": self.developer_key, "sessionId": token}
 
@@ -260,7 +311,9 @@ class KeyedCredentials(Credentials):
         return {"devKey": self.developer_key, "sessionId": token}
 
     def check(self, request: BillRequest) -> None:
-        """Refuse Spend & Expense calls."""
+        """Refuse Spend & Expense calls, and those of partners."""
+        if request.dialect == "v3":
+            super().check(request)
         if request.path.startswith(SPEND_PATHS):
             raise BillConfigurationError(
                 f"{request.path} is a Spend & Expense call, which sign_in {self.kind} cannot make",

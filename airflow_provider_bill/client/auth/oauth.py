@@ -12,10 +12,11 @@ from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.auth.base import Credentials, from_connection
 from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.environments import Environment
+from airflow_provider_bill.client.request import BillRequest
 from airflow_provider_bill.client.requester import Requester
 from airflow_provider_bill.client.secret import Secret
 from airflow_provider_bill.client.session import BillSession
-from airflow_provider_bill.exceptions import BillApiError
+from airflow_provider_bill.exceptions import BillApiError, BillConfigurationError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +46,18 @@ class OAuthClient(Credentials):
         requester.redactor.add([token])
         return self.opened_session(token, answer, ends_at=answer.sent_at.add(seconds=_life(answer)))
 
-    def headers(self, token: str, path: str) -> dict[str, str]:
+    def headers(self, token: str, request: BillRequest) -> dict[str, str]:
         """Return the access token."""
         return {"Authorization": Secret(f"Bearer {token}")}
+
+    def check(self, request: BillRequest) -> None:
+        """Refuse the calls of webhooks too."""
+        super().check(request)
+        if request.base == "events":
+            raise BillConfigurationError(
+                f"{request.path} is a call of webhooks, and BILL takes no OAuth token for it",
+                advice="use a connection of kind v3, console or partner, or spend_token for Spend & Expense",
+            )
 
     def account(self) -> str:
         """Return the client id."""

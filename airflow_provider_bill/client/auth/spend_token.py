@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airflow_provider_bill.client.auth.base import SPEND_PATHS, Credentials, from_connection
+from airflow_provider_bill.client.auth.base import Credentials, from_connection
 from airflow_provider_bill.client.auth.device import RememberedDevice
+from airflow_provider_bill.client.operations import SPEND_PATHS
 from airflow_provider_bill.client.request import BillRequest
 from airflow_provider_bill.client.requester import Requester
 from airflow_provider_bill.client.session import BillSession
@@ -43,23 +44,24 @@ class SpendToken(Credentials):
             idle_limit=None,
         )
 
-    def headers(self, token: str, path: str) -> dict[str, str]:
+    def headers(self, token: str, request: BillRequest) -> dict[str, str]:
         """Return the token.
 
-        :raises BillConfigurationError: if it is no Spend & Expense call
+        :raises BillConfigurationError: if it is no call for it
         """
-        self._check_path(path)
+        self.check(request)
         return {"apiToken": token}
 
-    def check(self, request: BillRequest) -> None:
-        """Refuse all but Spend & Expense calls."""
-        super().check(request)
-        self._check_path(request.path)
+    def download_headers(self, token: str) -> dict[str, str]:
+        """Return nothing: the links of Spend & Expense are signed, and its token is for its calls alone."""
+        return {}
 
-    def _check_path(self, path: str) -> None:
-        if not path.startswith(SPEND_PATHS):
+    def check(self, request: BillRequest) -> None:
+        """Refuse all but the calls of Spend & Expense and of webhooks."""
+        super().check(request)
+        if request.base != "events" and not request.path.startswith(SPEND_PATHS):
             raise BillConfigurationError(
-                f"{path} is not for sign_in {self.kind}: its token is only for {SPEND_PATHS}...",
+                f"{request.path} is not for sign_in {self.kind}: its token is only for {SPEND_PATHS}... and webhooks",
                 advice="use a connection of another kind, such as oauth, for all other calls",
             )
 
