@@ -36,6 +36,16 @@ def make_remembered_device_id(*, v2: bool = False) -> str:
     return _make_token(54, v2)
 
 
+def make_upload_token() -> str:
+    """Return what makes an upload's URL unguessable."""
+    return _make_token(32, False)
+
+
+def make_security_key() -> str:
+    """Return a new key that a webhook subscription's notifications are signed with."""
+    return _make_token(32, False)
+
+
 def make_mfa_code() -> str:
     """Return a random six-digit code."""
     return f"{secrets.randbelow(1_000_000):06d}"

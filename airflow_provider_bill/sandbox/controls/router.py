@@ -20,6 +20,7 @@ from airflow_provider_bill.sandbox.controls.bodies import (
 )
 from airflow_provider_bill.sandbox.data.accounts import User
 from airflow_provider_bill.sandbox.data.connections import describe_seed
+from airflow_provider_bill.sandbox.openapi import describe
 from airflow_provider_bill.sandbox.state.clock import to_iso
 from airflow_provider_bill.sandbox.state.faults import FaultOrder
 from airflow_provider_bill.sandbox.state.settings import Settings
@@ -47,6 +48,10 @@ def _add_setup(router: APIRouter, state: State) -> None:
     async def seed(request: Request) -> Json:
         return describe_seed(state.seed, str(request.base_url).rstrip("/"))
 
+    @router.get("/bill-openapi.json", summary="BILL's operations as they are answered here, in OpenAPI's form")
+    async def bill_openapi() -> Json:
+        return describe()
+
     @router.post("/reset", summary="Back to the seed: state, clock, stats, settings, faults")
     async def reset() -> Json:
         state.reset()
@@ -65,6 +70,7 @@ def _add_setup(router: APIRouter, state: State) -> None:
         if body.stop_at is not None:
             state.clock.stop(body.stop_at.timestamp())
         state.clock.advance(body.advance_seconds)
+        state.events.note_clock_move()
         return read_clock()
 
     @router.get("/settings", summary="All switches")
@@ -96,9 +102,10 @@ def _add_observation(router: APIRouter, state: State) -> None:
     async def sms() -> list[dict[str, object]]:
         return state.mfa.outbox
 
-    @router.get("/payments", summary="Every payment that was created")
+    @router.get("/payments", summary="Every payment that was made, a row for each bill; not what is only recorded")
     async def payments() -> list[Json]:
-        return state.ledger.payments
+        state.catch_up()
+        return state.ledger.describe_payments()
 
     @router.get("/sessions", summary="The live sessions, ids as fingerprints")
     async def sessions() -> list[Json]:
@@ -141,6 +148,9 @@ def _add_accounts(router: APIRouter, state: State) -> None:
     async def active(body: Active) -> Json:
         user = find_user(body.username)
         user.active = body.active
+        for rows in state.ledger.organizations.values():
+            if user.id in rows["users"]:
+                rows["users"][user.id]["archived"] = not body.active
         return asdict(user)
 
     @router.post("/developer-keys/state", summary="Make a developer key active, inactive or without terms")

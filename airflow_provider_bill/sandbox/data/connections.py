@@ -17,6 +17,9 @@ from airflow_provider_bill.sandbox.data.seed import (
     Seed,
 )
 
+#: Kind of sign-in -> what the connection form stores for it, where that is another word.
+_STORED = {"v3": "password_v3", "v2": "password_v2"}
+
 
 def make_connections(seed: Seed, host: str) -> dict[str, dict[str, Any]]:
     """Return one Airflow connection for each kind of sign-in."""
@@ -34,7 +37,7 @@ def make_connections(seed: Seed, host: str) -> dict[str, dict[str, Any]]:
         row: dict[str, Any] = {"conn_type": "bill", "host": host}
         if login is not None:
             row["login"] = login
-        return {**row, "password": password, "extra": {"sign_in": kind, **extra}}
+        return {**row, "password": password, "extra": {"sign_in": _STORED.get(kind, kind), **extra}}
 
     return {
         "v3": make("v3", ada.username, ada.password, organization),

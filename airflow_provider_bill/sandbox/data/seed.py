@@ -185,7 +185,10 @@ def build_seed(console_clients: int = 3) -> Seed:
         ),
     ):
         seed.oauth_clients[client.client_id] = client
-    spend = SpendToken("sbxSpendApiToken-2fV9kHt7Yw4Mc8Qz6Rx3", MAIN_ID)
-    seed.spend_tokens[spend.token] = spend
+    for spend in (
+        SpendToken("sbxSpendApiToken-2fV9kHt7Yw4Mc8Qz6Rx3", MAIN_ID),
+        SpendToken("sbxSpendApiTokenSecond-7wD3mKz9Hq5Tc2Vx8Lb4", SECOND_ID),
+    ):
+        seed.spend_tokens[spend.token] = spend
     seed.add_console_clients(console_clients)
     return seed

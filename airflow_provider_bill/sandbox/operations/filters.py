@@ -41,11 +41,11 @@ def apply_filters(rows: list[Row], tests: list[tuple[str, Predicate]]) -> list[R
 
 
 def get_value(row: Row, field: str) -> Any:
-    """Return a field as filters see it; a bill's invoice number lies one level deeper."""
-    if field in row:
-        return row[field]
-    invoice = row.get("invoice")
-    return invoice.get(field) if isinstance(invoice, dict) else None
+    """Return a field as filters see it; ``address.country`` lies one level deeper."""
+    value: Any = row
+    for name in field.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def to_comparable(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from functools import wraps
 
-from airflow_provider_bill.sandbox.data.accounts import User
+from airflow_provider_bill.sandbox.data.accounts import Organization, User
 from airflow_provider_bill.sandbox.errors import Refusal
 from airflow_provider_bill.sandbox.server.messages import Answer, Call
 from airflow_provider_bill.sandbox.server.routing import Handler
@@ -102,13 +102,19 @@ def open_session(
         raise Refusal("BDC_1107")
     if not row.api_access:
         raise Refusal("BDC_1105")
-    if not user.active:
+    if not is_active(state, user, row):
         raise Refusal("BDC_1111", user.username, organization_id, signing_in=True)
     trusted = kind != "sync_token" and starts_trusted(call, user, organization_id, remembered_device)
     session = state.sessions.open(
         kind, organization_id, user.id, call.now, developer_key=developer_key, trusted=trusted, v2=v2
     )
     return count_sign_in(state, session)
+
+
+def is_active(state: State, user: User, organization: Organization) -> bool:
+    """Return whether a user may sign in to an organization: not if the user is archived there."""
+    row = state.ledger.get_rows(organization, "users").get(user.id)
+    return user.active if row is None else not row["archived"]
 
 
 def open_sync_session(

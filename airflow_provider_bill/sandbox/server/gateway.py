@@ -128,6 +128,7 @@ class Gateway:
         # Synchronous, so that nothing comes between a handler's checks and its effect.
         if call.stats is not self.state.stats:
             return None  # a call that began before a reset must not act on the fresh state: its connection is dropped
+        self.state.catch_up()
         call.now = call.state.clock.now()
         try:
             return dialect.answer(call)

@@ -7,7 +7,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from airflow_provider_bill.sandbox.data.catalog import Row
+from airflow_provider_bill.sandbox.data.contract import Operation
 from airflow_provider_bill.sandbox.errors import Headers, Refusal
+from airflow_provider_bill.sandbox.operations.shape import show
 from airflow_provider_bill.sandbox.state.sessions import Session
 from airflow_provider_bill.sandbox.state.state import State
 
@@ -52,6 +54,7 @@ class Call:
         "headers",
         "method",
         "now",
+        "operation",
         "organization_id",
         "path",
         "query_string",
@@ -71,6 +74,8 @@ class Call:
         self.now = state.clock.now()
         self.stats = state.stats
         self.organization_id = ""
+        #: The operation of BILL's contract that is called, if it is one.
+        self.operation: Operation | None = None
         self._session: Session | None = None
         self._query: dict[str, str] | None = None
         self._form: dict[str, str] | None = None
@@ -96,6 +101,11 @@ class Call:
             self._query = dict(parse_qsl(self.query_string, keep_blank_values=True)) if self.query_string else {}
         return self._query
 
+    def query_list(self, name: str) -> list[str]:
+        """Return all values of a query parameter that may come several times, or hold several between commas."""
+        found = [value for key, value in parse_qsl(self.query_string) if key == name]
+        return [one for value in found for one in value.split(",") if one]
+
     @property
     def form(self) -> dict[str, str]:
         """The form's fields; empty when the body is not a form."""
@@ -114,8 +124,8 @@ class Call:
         """The body as JSON, or None when it is not JSON."""
         if self._json is None and self.body:
             try:
-                self._json = json.loads(self.body)
-            except ValueError:
+                self._json = json.loads(self.body, parse_constant=_refuse_constant)
+            except (ValueError, RecursionError):
                 return None
         return self._json
 
@@ -125,6 +135,32 @@ class Call:
         if not isinstance(value, dict):
             raise Refusal("BDC_1122")
         return value
+
+    def json_objects(self, most: int) -> list[Row]:
+        """Return the body as a list of JSON objects, or refuse the call.
+
+        :param most: so many are taken at once.
+        """
+        value = self.json_or_none
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            raise Refusal("BDC_1122")
+        if not 1 <= len(value) <= most:
+            raise Refusal("BDC_1129", "body", f"{len(value)} objects (must be 1 to {most})")
+        return value
+
+
+def reply(call: Call, value: Any) -> Answer:
+    """Return the answer that the contract has for a call: its status, and what it documents of a value."""
+    operation = call.operation
+    if operation is None:
+        return answer_json(value)
+    if operation.answer is None:
+        return Answer(operation.status)
+    return answer_json(show(operation.answer, value), operation.status)
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
 
 
 def get_text(body: Row, name: str) -> str:

@@ -17,6 +17,11 @@ class Clock:
         """Return the seconds since the epoch."""
         return (time.time() if self._stopped_at is None else self._stopped_at) + self.offset
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether only ``advance`` moves it."""
+        return self._stopped_at is not None
+
     def advance(self, seconds: float) -> None:
         """Move the clock forward."""
         self.offset += seconds

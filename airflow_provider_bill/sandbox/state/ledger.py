@@ -6,9 +6,11 @@ from airflow_provider_bill.sandbox.data.accounts import Organization
 from airflow_provider_bill.sandbox.data.catalog import COLLECTIONS, Row
 from airflow_provider_bill.sandbox.data.seed import Seed
 from airflow_provider_bill.sandbox.data.seed_rows import Rows, build_rows
-from airflow_provider_bill.sandbox.errors import Refusal
 from airflow_provider_bill.sandbox.ids import make_id
 from airflow_provider_bill.sandbox.state.clock import to_iso
+
+SETTLES_NO_MORE = frozenset({"CANCELLED", "VOID"})
+"""The states of a payment whose bills are due again."""
 
 _FIRST_NEW_NUMBER = 36**4
 
@@ -20,6 +22,10 @@ class Ledger:
         self.seed = seed
         self.organizations: dict[str, Rows] = {}
         self.payments: list[Row] = []
+        #: The payments that each bill is in, by the bill's id.
+        self.payments_of: dict[str, list[Row]] = {}
+        #: The changes of each vendor, by its id; newest last.
+        self.changes_of: dict[str, list[Row]] = {}
         self.last_number = _FIRST_NEW_NUMBER
 
     def get_rows(self, organization: Organization, path: str) -> dict[str, Row]:
@@ -28,6 +34,13 @@ class Ledger:
         if rows is None:
             rows = self.organizations[organization.id] = build_rows(self.seed, organization)
         return rows[path]
+
+    def describe_payments(self) -> list[Row]:
+        """Return every payment that was made, a row for each of its bills, with its state as it is now."""
+        return [
+            {**row, "status": self.organizations[row["organization"]]["payments"][row["id"]]["status"]}
+            for row in self.payments
+        ]
 
     def make_id(self, prefix: str, organization: Organization) -> str:
         """Return the next identifier."""
@@ -46,13 +59,6 @@ class Ledger:
         self.get_rows(organization, path)[row["id"]] = row
         return row
 
-    def get(self, organization: Organization, path: str, row_id: str) -> Row:
-        """Return one row, or refuse with BDC_1120."""
-        row = self.get_rows(organization, path).get(row_id)
-        if row is None:
-            raise Refusal("BDC_1120")
-        return row
-
     def update(self, row: Row, changes: Row, now: float) -> None:
         """Change fields of a row; objects such as an address are merged."""
         for name, value in changes.items():
@@ -60,4 +66,10 @@ class Ledger:
                 continue
             old = row.get(name)
             row[name] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
+        row["updatedTime"] = to_iso(now)
+
+    def replace(self, row: Row, fields: Row, now: float) -> None:
+        """Replace the fields of a row."""
+        row.clear()  # others hold this very object
+        row |= fields
         row["updatedTime"] = to_iso(now)

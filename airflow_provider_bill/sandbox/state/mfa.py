@@ -49,6 +49,8 @@ class Mfa:
         self.limits = limits
         self.challenges: dict[str, Challenge] = {}
         self.remembered: dict[str, RememberedDevice] = {}
+        #: The session and the device's label of each id that v2 gives without remembering the device.
+        self.session_devices: dict[str, tuple[str, str]] = {}
         self.outbox: list[dict[str, object]] = []
 
     def start_setup(self, user: User, organization_id: str, phone: str, how: str, now: float) -> str:
@@ -132,6 +134,16 @@ class Mfa:
             and (row.user_id, row.device) == (user_id, device)
             and (row.organization_id == organization_id or self.settings.device_holds_for == "user")
         )
+
+    def note_session_device(self, session: Session, device: str) -> str:
+        """Return an id of a device that is good in this session only."""
+        device_id = ids.make_remembered_device_id(v2=True)
+        self.session_devices[device_id] = (session.token, device)
+        return device_id
+
+    def is_session_device(self, session: Session, device_id: str, device: str) -> bool:
+        """Return whether an id was given to a device in this very session."""
+        return self.session_devices.get(device_id) == (session.token, device)
 
     def read_status(self, session: Session, user: User | None) -> str:
         """Return the ``mfaStatus`` of a session."""

@@ -8,14 +8,18 @@ from typing import Any
 
 from airflow_provider_bill.sandbox.data.accounts import Organization, User
 from airflow_provider_bill.sandbox.data.seed import build_seed
+from airflow_provider_bill.sandbox.events.state import Events
+from airflow_provider_bill.sandbox.state.agenda import Agenda
 from airflow_provider_bill.sandbox.state.clock import Clock, to_iso
+from airflow_provider_bill.sandbox.state.documents import Documents
 from airflow_provider_bill.sandbox.state.faults import Faults
-from airflow_provider_bill.sandbox.state.ledger import Ledger
+from airflow_provider_bill.sandbox.state.ledger import SETTLES_NO_MORE, Ledger
 from airflow_provider_bill.sandbox.state.limits import Limits
 from airflow_provider_bill.sandbox.state.mfa import Mfa
 from airflow_provider_bill.sandbox.state.request_log import RequestLog, fingerprint
 from airflow_provider_bill.sandbox.state.sessions import Session, Sessions
 from airflow_provider_bill.sandbox.state.settings import Settings
+from airflow_provider_bill.sandbox.state.spend import Spend
 
 
 @dataclass(slots=True)
@@ -42,11 +46,13 @@ class State:
         self.console_clients = console_clients
         self.clock = Clock()
         self.faults = Faults()
+        self.events = Events(self.clock)
         self.reset()
 
     def reset(self) -> None:
         """Go back to the seed: state, clock, stats, settings and faults."""
         self.faults.remove_all()
+        self.events.close()
         self.clock.reset()
         self.settings = Settings()
         self.seed = build_seed(self.console_clients)
@@ -54,8 +60,16 @@ class State:
         self.limits = Limits(self.settings)
         self.mfa = Mfa(self.settings, self.limits)
         self.ledger = Ledger(self.seed)
+        self.agenda = Agenda()
+        self.spend = Spend()
+        self.events = Events(self.clock)
+        self.documents = Documents()
         self.stats = Stats()
         self.request_log = RequestLog(self.is_secret)
+
+    def catch_up(self) -> None:
+        """Do what was to happen by now."""
+        self.agenda.run(self.clock.now())
 
     def apply_settings(self, changes: dict[str, Any]) -> None:
         """Set already validated settings in place, where every part looks them up."""
@@ -79,6 +93,9 @@ class State:
             or word in seed.app_keys
             or word in seed.spend_tokens
             or word in self.mfa.remembered
+            or word in self.mfa.session_devices
+            or word in self.spend.uploads
+            or word in self.documents.links
             or word.startswith("sbx")
         )
 
@@ -101,7 +118,9 @@ class State:
 
     def describe_stats(self) -> dict[str, Any]:
         """Return all counters."""
+        self.catch_up()
         stats, limits = self.stats, self.limits
+        left = (row["amount"] for row in self.ledger.describe_payments() if row["status"] not in SETTLES_NO_MORE)
         return {
             "requests": stats.requests,
             "sign_ins": stats.sign_ins,
@@ -115,8 +134,9 @@ class State:
             "refused_hourly": limits.refused_hourly,
             "sms_sent": len(self.mfa.outbox),
             "payments": len(self.ledger.payments),
-            "paid_total": round(sum(row["amount"] for row in self.ledger.payments), 2),
+            "paid_total": round(sum(left), 2),
             "writes": stats.writes,
+            "notifications": self.events.sent,
             "credentials_in_urls": stats.credentials_in_urls,
             "faults_served": stats.faults_served,
             "by_path": dict(sorted(stats.by_path.items())),

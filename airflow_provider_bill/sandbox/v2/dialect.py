@@ -24,8 +24,7 @@ def answer(call: Call) -> Answer:
     is_served = call.path.endswith(".json")
     found = ROUTES.find(call.method, call.path.removesuffix(".json")) if is_served else None
     if found is not None:
-        handler, params = found
-        return handler(call, *params)
+        return found.handler(call, *found.params)
     if call.method != "POST":
         raise Refusal("BDC_1121", message="API not supported. v2 calls are POST.")
     raise Refusal("BDC_1121")

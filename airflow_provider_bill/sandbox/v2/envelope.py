@@ -11,18 +11,27 @@ from airflow_provider_bill.sandbox.server.messages import Answer, Call, answer_j
 
 def succeed(data: object, headers: Headers = ()) -> Answer:
     """Return the success envelope."""
-    return answer_json({"response_status": 0, "response_message": "Success", "response_data": data}, headers=headers)
+    return answer_json(describe_success(data), headers=headers)
+
+
+def describe_success(data: object) -> Row:
+    """Return the inside of a success envelope."""
+    return {"response_status": 0, "response_message": "Success", "response_data": data}
 
 
 def refuse(call: Call, refusal: Refusal) -> Answer:
     """Return the error envelope, with HTTP 200."""
+    return answer_json(describe_refusal(refusal), code=refusal.code)
+
+
+def describe_refusal(refusal: Refusal) -> Row:
+    """Return the inside of an error envelope."""
     message = refusal.fields[0] if refusal.fields else refusal.message
-    body = {
+    return {
         "response_status": 1,
         "response_message": "Error",
         "response_data": {"error_code": refusal.code, "error_message": message},
     }
-    return answer_json(body, code=refusal.code)
 
 
 def require_form_fields(form: dict[str, str], *names: str) -> list[str]:

@@ -45,8 +45,8 @@ def list_rows(call: Call, entity: str) -> Answer:
     filters, sort = data.get("filters"), data.get("sort")
     if not filters and not sort:
         return succeed([to_v2(entity, row) for row in rows[start : start + size]])
-    shown = apply_filters([to_v2(entity, row) for row in rows], _parse_filters(filters, collection.fields))
-    return succeed(sort_rows(shown, _parse_sort(sort, collection.fields))[start : start + size])
+    shown = apply_filters([to_v2(entity, row) for row in rows], _parse_filters(filters, collection.v2_fields))
+    return succeed(sort_rows(shown, _parse_sort(sort, collection.v2_fields))[start : start + size])
 
 
 def _parse_number(data: Row, name: str, default: int, most: int) -> int:
@@ -66,7 +66,7 @@ def _parse_filters(filters: object, fields: frozenset[str]) -> list[tuple[str, P
         if not isinstance(one, dict):
             raise Refusal("BDC_1122")
         field, operator, value = str(one.get("field")), str(one.get("op")), one.get("value")
-        if field not in fields and field != "isActive":
+        if field not in fields:
             raise Refusal("BDC_1130", field)
         if operator not in _OPERATORS:
             raise Refusal("BDC_1131", operator)

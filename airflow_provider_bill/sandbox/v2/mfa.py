@@ -26,7 +26,7 @@ def challenge(call: Call) -> Answer:
 
 @routes.route("POST", "/MFAAuthenticate")
 def validate_challenge(call: Call) -> Answer:
-    """Trust this session; ``mfaId`` comes back only when the device is to be remembered."""
+    """Trust this session; without ``rememberMe`` the ``mfaId`` is good until the session ends."""
     _authenticate_user(call)
     data = read_data(call)
     for name in ("challengeId", "token"):
@@ -36,7 +36,9 @@ def validate_challenge(call: Call) -> Answer:
     if remember and not device:
         raise Refusal("BDC_1108", "deviceId")
     device_id = trust_session(call, get_text(data, "challengeId"), data["token"], device, remember=remember, v2=True)
-    return succeed({} if device_id is None else {"mfaId": device_id})
+    if device_id is None:
+        device_id = call.state.mfa.note_session_device(call.session, device)
+    return succeed({"mfaId": device_id})
 
 
 @routes.route("POST", "/MFAStatus")
@@ -45,5 +47,6 @@ def read_status(call: Call) -> Answer:
     _authenticate_user(call)
     session, data = call.session, read_data(call)
     device_id, label = get_text(data, "mfaId"), get_text(data, "deviceId")
-    known = call.state.mfa.is_remembered(session.user_id, session.organization_id, device_id, label, call.now)
-    return succeed({"isTrusted": known})
+    mfa = call.state.mfa
+    known = mfa.is_remembered(session.user_id, session.organization_id, device_id, label, call.now)
+    return succeed({"isTrusted": known or mfa.is_session_device(session, device_id, label)})

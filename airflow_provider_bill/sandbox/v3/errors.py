@@ -17,19 +17,19 @@ class OAuthRefusal(SingleObjectRefusal):
 
 def refuse(call: Call, refusal: Refusal) -> Answer:
     """Return the array of error objects."""
-    messages = refusal.fields or (refusal.message,)
-    body = [_make_error_object(call.now, refusal.code, message) for message in messages]
+    body = [_make_error_object(call.now, refusal.code, message, named) for message, named in refusal.describe()]
     return answer_json(body, _choose_status(refusal, call.state.settings), refusal.headers, refusal.code)
 
 
-def _make_error_object(now: float, code: str, message: str) -> dict[str, Any]:
+def _make_error_object(now: float, code: str, message: str, named: list[tuple[str, str]]) -> dict[str, Any]:
+    # Where there is nothing to name, BILL was seen to send an object in the place of the list.
     return {
         "timestamp": to_iso(now),
         "code": code,
         "severity": "ERROR",
         "category": CODES[code].category if code in CODES else "APPLICATION",
         "message": message,
-        "params": {},
+        "params": [{"name": name, "value": value, "additional": {}} for name, value in named] or {},
     }
 
 

@@ -11,6 +11,7 @@ from airflow_provider_bill.sandbox.operations.sign_in import (
     check_password,
     count_refused_sign_ins,
     count_sign_in,
+    is_active,
     open_session,
     open_sync_session,
     starts_trusted,
@@ -120,7 +121,8 @@ def login_as_user(call: Call) -> Answer:
     user = state.seed.find_user(user_id)
     if organization_id not in state.seed.app_keys[app_key].organizations:
         raise Refusal("BDC_1123", signing_in=True)
-    if user is None or organization_id not in user.organizations or not user.active:
+    organization = state.seed.organizations[organization_id]
+    if user is None or organization_id not in user.organizations or not is_active(state, user, organization):
         raise Refusal("BDC_1111", user_id, organization_id, signing_in=True)
     session = state.sessions.open(
         "login_as_user",

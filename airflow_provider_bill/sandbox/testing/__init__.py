@@ -1,0 +1,1 @@
+"""The local BILL in tests: its process, its controls, and what the pytest fixture ``bill_sandbox`` hands out."""
