@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self
+import os
+from collections.abc import Iterator, Mapping
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_bill.client.paths import check_mapping, is_v2
-from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillHandleError
+from airflow_provider_bill.exceptions import BillConfigurationError, BillHandleError
 from airflow_provider_bill.hooks.errors import airflow_errors
 from airflow_provider_bill.sessions.identity import Handle, XComLocation
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_bill.client.client import BillClient
     from airflow_provider_bill.client.request import BillRequest
     from airflow_provider_bill.client.session import BillSession, Clock
+    from airflow_provider_bill.hooks.check import Check
     from airflow_provider_bill.hooks.mfa import HookMfa
     from airflow_provider_bill.sessions.shared import SharedSession
 
@@ -118,7 +121,7 @@ class BillHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the fields of the connection form (Airflow 2; Airflow 3 reads the provider's metadata)."""
-        from airflow_provider_bill.hooks.connection import form_widgets
+        from airflow_provider_bill.hooks.connection_form import form_widgets
 
         return form_widgets()
 
@@ -237,6 +240,76 @@ class BillHook(BaseHook):
         request = self._shared.client.prepare("POST", path, body=data, dialect="v2")
         return self.send(request, idempotency_key=idempotency_key)
 
+    @airflow_errors()
+    def upload(
+        self,
+        path: str,
+        source: str | os.PathLike[str] | IO[bytes] | Any,
+        *,
+        name: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
+        """Send a file of up to 6 MB, such as the document of a bill, and return the answer's JSON.
+
+        It is a write as any other: in a task it is sent at most once, and another file is another write.
+
+        .. seealso:: https://developer.bill.com/docs/documents-attachments
+
+        :param path: such as ``/v3/documents/bills/00n...``
+        :param source: a path, an address such as ``s3://...``, an ``ObjectStoragePath``, or a file that is open for
+            reading bytes
+        :param name: of the file at BILL, with its extension; default: that of the source
+        :param params: further query parameters
+        :param idempotency_key: of the write; see :meth:`send`
+        :raises BillConfigurationError: the file is missing, empty or too large; nothing was sent
+        :raises BillError: what BILL refused, and what to do next
+        """
+        from airflow_provider_bill.client.uploads import opened
+
+        check_mapping(params)
+        with opened(_path_of(source)) as file:
+            query = {"name": name or file.name, **(params or {})}
+            if not query["name"]:
+                raise BillConfigurationError("the file to upload has no name", advice="give name, with its extension")
+            request = self._shared.client.prepare("POST", path, params=query, file=file, dialect="v3")
+            return self.send(request, idempotency_key=idempotency_key)
+
+    @airflow_errors()
+    def download(self, link: str, target: str | os.PathLike[str] | Any, *, max_bytes: int = 100 * 2**20) -> int:
+        """Write the file that a link of BILL's leads to, and return its size in bytes.
+
+        The file appears under its name once it is whole. No log and no error shows the link, and the session's headers
+        go to the connection's own host alone. Redirects are not followed.
+
+        .. seealso:: https://developer.bill.com/reference/getdocument
+
+        :param link: from an answer (``downloadLink``), or the v3 path of an answer that holds one, such as
+            ``/v3/documents/00h...``
+        :param target: a path, an address such as ``s3://...``, or an ``ObjectStoragePath``; replaced if it is there
+        :param max_bytes: size of the file at most
+        :raises BillConfigurationError: the link leads to a host that is not BILL's, or the target cannot be written
+        :raises BillAnswerTooLargeError: the file is larger
+        :raises BillError: what BILL refused, and what to do next
+        """
+        from airflow_provider_bill.client.secret import Secret
+
+        link = Secret(link) if isinstance(link, str) else link  # the frames of an error show no secret
+        return self._shared.download(link, _path_of(target), most=max_bytes)
+
+    @staticmethod
+    def operations() -> list[dict[str, Any]]:
+        """List BILL's v3 operations that are known, as dicts; ``docs/operations.md`` shows them.
+
+        Each has ``method``, ``path``, ``base`` (``connect`` or ``events``), ``caller`` (``session``, ``spend``,
+        ``partner``, ``nobody``), ``paging`` (parameter for the next page, or None), ``body`` (``json``, ``file``,
+        None), ``write``, and ``protected`` (``always``, or fields of the body that need MFA, or an empty text).
+        """
+        from airflow_provider_bill.client.operations import operations
+
+        names = ("method", "path", "base", "caller", "paging", "body", "write", "protected")
+        return [{name: getattr(operation, name) for name in names} for operation in operations()]
+
     def paginate(
         self, path: str, params: Mapping[str, Any] | None = None, *, page_size: int | None = None
     ) -> Iterator[dict[str, Any]]:
@@ -244,22 +317,28 @@ class BillHook(BaseHook):
 
         :param path: such as ``/v3/vendors`` or ``List/Vendor.json``
         :param params: v3 query parameters (``filters``, ``sort``) or v2 ``data`` (``filters``, ``sort``)
-        :param page_size: rows a page; default and most: 100 in v3, 999 in v2
+        :param page_size: rows a page; default: as many as the list gives (100 in v3, 50 transactions, 999 in v2)
+        :raises BillConfigurationError: it is no list, or gives no such page
         :raises BillError: what BILL refused, and what to do next
         """
-        from airflow_provider_bill.client.paging import v2_rows, v3_rows
+        from airflow_provider_bill.client.paging import v2_rows, v3_list
 
         with airflow_errors():
             check_mapping(params)
-            if self.prepare("GET", path).is_write:
+            request = self.prepare("GET", path)
+            if request.is_write:
                 raise BillConfigurationError(
                     f"{path} is a write, and only lists have pages", advice="make it with call()"
                 )
-            size = {} if page_size is None else {"page_size": page_size}
             if is_v2(path):
+                size = {} if page_size is None else {"page_size": page_size}
                 yield from v2_rows(lambda page: self.call(path, page), params, **size)
             else:
-                yield from v3_rows(lambda page: self.request("GET", path, params=page), params, **size)
+
+                def fetch(page: dict[str, Any]) -> Any:
+                    return self.request("GET", path, params=page)
+
+                yield from v3_list(fetch, request.path, params, page_size=page_size)
 
     @airflow_errors()
     def organizations(self) -> list[dict[str, str]]:
@@ -284,6 +363,11 @@ class BillHook(BaseHook):
         """
         return self._shared.handle_of(self.session()).as_dict()
 
+    @property
+    def has_opened_session(self) -> bool:
+        """Whether this hook has opened a session, and not only found one."""
+        return self._shared.manager.has_opened
+
     @airflow_errors()
     def keep_alive(self) -> dict[str, Any]:
         """Keep the shared session alive by asking BILL about it; signs in only if there is none.
@@ -307,6 +391,24 @@ class BillHook(BaseHook):
         """
         return self._shared.manager.sign_out(only_if_opened_by_this_run=only_if_opened_by_this_run)
 
+    @airflow_errors()
+    def forget(self) -> bool:
+        """Remove the stored session, also one that cannot be read any more; the next task signs in anew.
+
+        BILL is told nothing: there the session ends when nobody uses it any more.
+
+        :return: whether there was one
+        """
+        return self._shared.manager.discard()
+
+    @airflow_errors()
+    def sign_in_notes(self) -> tuple[str, ...]:
+        """Return the names of the Variables that can hold up a sign-in; there need not be any of them.
+
+        A refusal is about a user and its password: another connection may have met it.
+        """
+        return self._shared.guard.note_keys
+
     @staticmethod
     def settle_write(write_id: str, *, carried_out: bool, result: Any = None) -> None:
         """Say how a write ended whose outcome is unknown, after a look in BILL; then clear its task.
@@ -327,28 +429,24 @@ class BillHook(BaseHook):
             settle(VariableStore(), write_id, carried_out=carried_out, result=result)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Sign in and out again, once; stores no session and sends no text message.
+        """Try the connection out, as :meth:`check` does; for the Test button and ``airflow connections test``.
 
-        It stands behind the same guard as every sign-in: what BILL has refused is not sent again, and a success counts
-        for all.
-
-        :return: whether it worked, and a sentence for the connection page
+        :return: whether it works, and a sentence for the connection page
         """
-        nothing: Callable[[], None] = lambda: None  # noqa: E731
-        try:
-            client = self._shared.client
-            if not client.credentials.signs_in:
-                return True, "The token will be sent as it is: this kind of sign-in has no sign-in call."
-            with self._shared.guard.admit(nothing):
-                session = client.sign_in(before_each=self._shared.guard.prolong)
-        except BillError as error:
-            return False, str(error)
-        said = f"Signed in to {session.organization_id or 'BILL'} ({client.environment.name})"
-        try:
-            client.sign_out(session)
-        except BillError as error:  # The connection is good all the same.
-            return True, f"{said}. Signing out failed: {error}"
-        return True, f"{said} and out again."
+        from airflow_provider_bill.hooks.check import for_the_page
+
+        result = self.check()
+        return result.works, for_the_page(result)
+
+    def check(self) -> Check:
+        """Sign in and out again, once, and say as whom, or what is wrong; stores no session and sends no text message.
+
+        A kind without a sign-in makes one read call instead. It stands behind the same guard as every sign-in: what
+        BILL has refused is not sent again, and a success counts for all.
+        """
+        from airflow_provider_bill.hooks.check import check
+
+        return check(lambda: self._shared)
 
     @functools.cached_property
     def mfa(self) -> HookMfa:
@@ -381,3 +479,22 @@ class BillHook(BaseHook):
             max_answer_bytes=self.max_answer_bytes,
             clock=self._clock,
         )
+
+
+def _path_of(file: Any) -> Any:
+    """Return an address such as ``s3://bucket/key`` as a path; all else as it is.
+
+    :raises BillConfigurationError: Airflow knows no such store
+    """
+    if not isinstance(file, str) or "://" not in file:
+        return file
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+    with contextlib.suppress(ValueError, ImportError):
+        path = ObjectStoragePath(file)
+        path.fs  # noqa: B018 - Airflow before 3.3 looks for the store only when it is used
+        return path
+    raise BillConfigurationError(
+        f"{file.partition('://')[0][:40]!r} is no kind of store that Airflow knows here",
+        advice="install the provider package that serves it, or give the path of a file",
+    )

@@ -66,6 +66,10 @@ class airflow_errors:  # used like contextlib's own, in a ``with`` statement and
 
     def _outward(self, error: BaseException) -> BaseException:
         without_secrets(error)
+        if isinstance(error, BillError):
+            from airflow_provider_bill.hooks.task_end import say_at_the_end
+
+            say_at_the_end()
         if not isinstance(error, BillError) or isinstance(error, (AirflowFailException, AirflowRescheduleException)):
             return error
         if not error.retryable:

@@ -75,9 +75,10 @@ class HookMfa:
 
     @airflow_errors()
     def outcome(self, challenge: Challenge) -> Outcome:
-        """Return what has become of a challenge: ``open``, ``answered`` or ``replaced``; asks BILL nothing.
+        """Return what has become of a challenge: ``open``, ``answered``, ``replaced`` or ``over``; asks BILL nothing.
 
-        ``answered`` means that somebody has passed MFA since, and ``replaced`` that a newer text was sent.
+        ``answered`` means that somebody has passed MFA since, ``replaced`` that a newer text was sent, and ``over``
+        that BILL has said that it will not take its code any more.
 
         :param challenge: what :meth:`challenge` returned
         :raises BillStoreError: the records cannot be read
@@ -117,6 +118,21 @@ class HookMfa:
         return self._shared.mfa.challenge_if(
             lambda: not self.is_trusted(renew_within), self._shared.manager.acquire(), instead_of=instead_of
         )
+
+    @airflow_errors()
+    def whom(self, challenge: Challenge | None = None) -> dict[str, str]:
+        """Return whose code it is: ``organization``, ``user`` (a hint) and the last digits of the ``phone``.
+
+        What is not known is empty; BILL is asked for the phone where no challenge tells it.
+
+        :param challenge: the one whose text was sent
+        """
+        session, mfa = self._shared.manager.acquire(), self._shared.mfa
+        return {
+            "organization": session.organization_id or self._shared.manager.identity.organization_id,
+            "user": mfa.user(),
+            "phone": mfa.phone(session) if challenge is None else challenge.phone,
+        }
 
     @airflow_errors()
     def pending(self, *, also_over: bool = False) -> Challenge | None:

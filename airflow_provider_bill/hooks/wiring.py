@@ -8,7 +8,8 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from airflow import __version__ as airflow_version
@@ -25,11 +26,13 @@ from airflow_provider_bill.client.redaction import written_forms
 from airflow_provider_bill.client.session import Clock, utc_now
 from airflow_provider_bill.client.transport import Transport
 from airflow_provider_bill.exceptions import BillConfigurationError, BillStoreError
+from airflow_provider_bill.hooks import metrics, task_end
 from airflow_provider_bill.hooks.connection import read_connection
+from airflow_provider_bill.sessions.events import Events
 from airflow_provider_bill.sessions.host import HostStore, own_folder
 from airflow_provider_bill.sessions.identity import XComLocation
-from airflow_provider_bill.sessions.keys import writes_prefix
-from airflow_provider_bill.sessions.locks import LEASE_SECONDS, HostLock, LeaseLock, Lock, ProcessLock
+from airflow_provider_bill.sessions.keys import is_sign_in_lease, writes_prefix
+from airflow_provider_bill.sessions.locks import LEASE_SECONDS, SETTLE_SECONDS, HostLock, LeaseLock, Lock, ProcessLock
 from airflow_provider_bill.sessions.shared import SharedSession
 from airflow_provider_bill.sessions.stores import (
     PROBE,
@@ -49,6 +52,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Who signs in where no task does, such as a person at the command line.
+PERSON: ContextVar[str] = ContextVar("PERSON", default="")
 #: Seconds between looks for a connection while Airflow does not answer.
 _CONNECTION_PAUSES = (0.5, 1.0, 2.0, 4.0)
 #: The tasks that are running in this process; several only where one process runs a whole DAG, as `dag.test()` does.
@@ -92,22 +97,25 @@ def make_shared_session(
     lease_seconds = max(
         conf.getfloat("bill", "sign_in_lease_seconds", fallback=LEASE_SECONDS), client.call_seconds + 10
     )
+    events = Events(conn_id, count=metrics.count, usage=task_end.usage_of_task())
+    signed_in_by = {"person": PERSON.get()} if PERSON.get() else None
+    if this_task is not None:
+        signed_in_by = {k: str(vars(this_task)[k]) for k in ("dag_id", "run_id", "task_id")}
     return SharedSession(
         client,
         conn_id,
         store=XComStore(location) if location is not None else PROCESS_MEMORY if store == "memory" else notes,
         notes=notes,
-        lock=_lock_of(notes, lease_seconds),
-        writes=lambda: _writes(_this_task(), clock or utc_now, unprotected=unprotected_writes),
+        lock=_lock_of(notes, lease_seconds, events, signed_in_by),
+        writes=lambda: _writes(_this_task(), clock or utc_now, events, unprotected=unprotected_writes),
         location=location,
         clock=clock or utc_now,
-        signed_in_by=None
-        if this_task is None
-        else {k: str(vars(this_task)[k]) for k in ("dag_id", "run_id", "task_id")},
+        signed_in_by=signed_in_by,
         team=_this_team(),
         check=_refuse_while_parsing,
         fallback=HostStore() if notes.name == "variable" else None,
         on_secret=_mask,
+        events=events,
     )
 
 
@@ -121,9 +129,14 @@ def _notes_of_host() -> Store:
     return HostStore()
 
 
-def _lock_of(notes: Store, seconds: float) -> Lock:
+def _lock_of(notes: Store, seconds: float, events: Events, task: Mapping[str, str] | None) -> Lock:
     if notes.name == "variable":
-        return LeaseLock(notes, lease_seconds=seconds)
+        settle_seconds = conf.getfloat("bill", "sign_in_settle_seconds", fallback=SETTLE_SECONDS)
+
+        def on_wait(key: str, by: str, since: str) -> None:
+            events.tell("sign_in.waited" if is_sign_in_lease(key) else "mfa.waited", by=by, since=since)
+
+        return LeaseLock(notes, lease_seconds=seconds, settle_seconds=settle_seconds, task=task, on_wait=on_wait)
     return HostLock(seconds=seconds) if notes.name == "host" else ProcessLock()
 
 
@@ -141,7 +154,7 @@ def _refuse_while_parsing() -> None:
         )
 
 
-def _writes(this_task: XComLocation | None, clock: Clock, *, unprotected: bool) -> Writes | None:
+def _writes(this_task: XComLocation | None, clock: Clock, events: Events, *, unprotected: bool) -> Writes | None:
     """Return what sends the writes of this task; None where no task is running."""
     if this_task is None:
         return RefusedWrites() if _belongs_to_a_task() and not unprotected else None
@@ -150,10 +163,15 @@ def _writes(this_task: XComLocation | None, clock: Clock, *, unprotected: bool) 
     where = (this_task.dag_id, this_task.run_id, this_task.task_id, this_task.map_index)
     task_try = _task_try(context)
     variables = CertainVariableStore()
+    store: Store
     if accessor is None or conf.getboolean("state_store", "clear_on_success", fallback=False):
         # Before Airflow 3.3, or where the state store forgets a task that has succeeded.
-        return DurableWrites(variables, writes_prefix(*where), settlements=variables, task_try=task_try, clock=clock)
-    return DurableWrites(TaskStateStore(accessor), "bill_write", settlements=variables, task_try=task_try, clock=clock)
+        store, prefix = variables, writes_prefix(*where)
+    else:
+        store, prefix = TaskStateStore(accessor), "bill_write"
+    return DurableWrites(
+        store, prefix, settlements=variables, task_try=task_try, place=where, clock=clock, events=events
+    )
 
 
 def _belongs_to_a_task() -> bool:
@@ -235,6 +253,7 @@ def make_client(
     :param max_answer_bytes: bytes of an answer, unpacked, that are read at most
     :raises BillConfigurationError: a field is missing, blank or impossible
     """
+    conn_id = connection.conn_id
     try:
         credentials, environment = read_connection(connection, organization_id)
     finally:
@@ -245,6 +264,7 @@ def make_client(
         max_answer_bytes=max_answer_bytes,
         clock=clock,
         user_agent_suffix=f"apache-airflow/{airflow_version}",
+        settings=f"connection {conn_id!r}",
     )
     return BillClient(credentials, environment, transport=transport, clock=clock, on_secret=_mask)
 

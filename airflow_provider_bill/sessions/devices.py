@@ -279,7 +279,7 @@ class Devices:
             raise BillStoreError("the key of the remembered device could not be kept", advice="run the task again")
         facts = {
             "environment": self._identity.environment,
-            "user": _hint(self._user),
+            "user": user_hint(self._user),
             "devices": [
                 {
                     "organization_id": record.organization_id,
@@ -339,7 +339,7 @@ def _digest(remembered: RememberedDevice) -> str:
     return hashlib.sha256(json.dumps([remembered.token, remembered.device]).encode()).hexdigest()[:24]
 
 
-def _hint(user: str) -> str:
+def user_hint(user: str) -> str:
     """Return as much of a user as shows whose record it is: of an e-mail address one letter and the domain."""
     name, at, domain = user.partition("@")
     return f"{name[:1]}***@{domain}" if at else user

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from airflow_provider_bill.client.auth.base import Credentials
+from airflow_provider_bill.client.auth.base import Credentials, KeyedCredentials
 from airflow_provider_bill.client.codes import is_final_refusal
 from airflow_provider_bill.client.environments import Environment
-from airflow_provider_bill.client.secret import SecretBytes
+from airflow_provider_bill.client.secret import Secret, SecretBytes
 from airflow_provider_bill.client.session import Clock, utc_now
 from airflow_provider_bill.exceptions import (
     BillRateLimitError,
@@ -30,6 +30,7 @@ from airflow_provider_bill.exceptions import (
     BillUnavailableError,
 )
 from airflow_provider_bill.sessions import keys
+from airflow_provider_bill.sessions.events import Events
 from airflow_provider_bill.sessions.host import file_of
 from airflow_provider_bill.sessions.identity import Identity
 from airflow_provider_bill.sessions.locks import Lock
@@ -47,6 +48,9 @@ UNSURE_SECONDS = 900
 IN_FLIGHT = 2
 #: Refusals that speak of the organization and not of the user or key.
 _OF_ORGANIZATION = frozenset({"BDC_1105", "BDC_1106", "BDC_1123", "BDC_1129"})
+#: Refusals that speak of the developer key. Any other may be the password's, whatever key it was sent with: ten of them
+#: lock the user.
+_OF_KEY = frozenset({"BDC_1102", "BDC_1103", "BDC_1104", "BDC_1178"})
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Guard:
     :param clock: gives the present moment in UTC
     :param check: called before a sign-in; what it raises stops it
     :param fallback: where a refusal is kept that the store does not take; None for nowhere
+    :param events: logs and counts what happens
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class Guard:
         fallback: Store | None = None,
         clock: Clock = utc_now,
         check: Callable[[], None] = lambda: None,
+        events: Events | None = None,
     ) -> None:
         self._store = store
         self._identity = identity
@@ -87,11 +93,16 @@ class Guard:
         self._lock = lock
         self._check = check
         self._fallback = fallback
+        self._events = events or Events(identity.conn_id)
         self._limit_key = credentials.limit_key()
         # Without the organization: a wrong password is wrong for all of them, and ten refusals lock the user.
-        # Without the kind: v2 and v3 sign in the same user.
-        _, *secrets = dataclasses.replace(credentials, organization_id="").sealing_secrets()
-        self._credentials = SecretBytes(json.dumps([*credentials.addresses(environment), *secrets]).encode())
+        # Without the developer key, of which each organization may have its own. Without the kind: v2 and v3 sign in
+        # the same user.
+        user, self._developer_key = dataclasses.replace(credentials, organization_id=""), ""
+        if isinstance(user, KeyedCredentials):
+            user, self._developer_key = dataclasses.replace(user, developer_key=""), Secret(user.developer_key)
+        _, *secrets = user.sealing_secrets()
+        self._user = SecretBytes(json.dumps([*credentials.addresses(environment), *secrets]).encode())
         account = credentials.account()
         # One organization has always the same place, so that two tasks never sign in to it at once.
         places = [keys.sign_in_lease_key(identity, account, number) for number in range(IN_FLIGHT)]
@@ -99,6 +110,11 @@ class Guard:
         self._place = places[zlib.crc32(identity.organization_id.encode()) % IN_FLIGHT]
         #: The lock that is held for the sign-in that is going on; empty for none, and once another has it.
         self._held = ""
+
+    @property
+    def note_keys(self) -> tuple[str, ...]:
+        """The keys of all notes that can hold up these sign-ins, whichever connection has met what they say."""
+        return self._user_note_key, self._note_key, self._organization_note_key, self._block_note_key
 
     @contextmanager
     def admit(self, peek: Callable[[], T | None]) -> Iterator[T | None]:
@@ -160,7 +176,15 @@ class Guard:
         """
         of_credentials, of_organization = self._read(self._note_key), self._read(self._organization_note_key)
         self._raise_if_blocked(self._read(self._block_note_key))
-        for key, note in ((self._note_key, of_credentials), (self._organization_note_key, of_organization)):
+        # A refusal that only this host remembers may be older than the user's last success.
+        good_at = str(of_credentials.get("at")) if of_credentials.get("state") == "proven" else ""
+        of_user = self._read(self._user_note_key, newer_than=good_at)
+        notes = {
+            self._user_note_key: of_user,
+            self._note_key: of_credentials,
+            self._organization_note_key: of_organization,
+        }
+        for key, note in notes.items():
             self._raise_if_blocked(note)
             self._raise_if_refused(key, note)
         self._raise_if_unanswered(of_credentials, before)
@@ -174,6 +198,7 @@ class Guard:
         except ValueError:
             return
         if self._clock() < until:
+            self._events.tell("sign_in.withheld")
             raise BillRateLimitError(
                 f"BILL refuses these sign-ins before {until.isoformat()} ({note.get('code')})",
                 advice="wait until then; nothing was sent",
@@ -184,13 +209,16 @@ class Guard:
     def _raise_if_refused(self, key: str, note: dict[str, Any]) -> None:
         if not self._refuses(note):
             return
+        self._events.tell("sign_in.withheld")
         until = "" if note.get("until") is None else f" before {note['until']}"
-        raise BillSignInRefusedError(
+        error = BillSignInRefusedError(
             f"{note.get('says')}; that was at {note.get('at')}, and these credentials are not sent again{until}",
             advice=f"correct the connection {self._identity.conn_id!r}, or, once the cause is fixed at BILL, "
             f"delete {self._where(key)}",
             code=note.get("code"),
         )
+        error.note_key, error.noted_at = key, str(note.get("at"))
+        raise error
 
     def _refuses(self, note: dict[str, Any]) -> bool:
         """Return whether a note speaks of a refusal that still counts."""
@@ -220,11 +248,14 @@ class Guard:
         try:
             yield
         except BillSignInRefusedError as error:
-            key = self._organization_note_key if error.code in _OF_ORGANIZATION else self._note_key
+            self._events.tell("sign_in.refused")
+            key = self._note_key if error.code in _OF_KEY else self._user_note_key
+            key = self._organization_note_key if error.code in _OF_ORGANIZATION else key
             facts = {"state": "refused", "code": error.code, "says": str(error)}
             if not is_final_refusal(error.code):
                 facts["until"] = self._clock().add(seconds=UNSURE_SECONDS).isoformat()
             self._note(key, facts)
+            error.note_key = key
             raise
         except BillRateLimitError as error:
             if error.retry_at is not None:
@@ -237,6 +268,9 @@ class Guard:
         finally:
             self._held = ""
         if not proven:
+            of_user = self._read(self._user_note_key)
+            if of_user.get("state") == "refused" and of_user.get("until") is not None:
+                self._note(self._user_note_key, {"state": "proven"})  # also for a host whose clock is behind
             self._note(self._note_key, {"state": "proven"})
 
     def _note_unanswered(self) -> None:
@@ -253,11 +287,15 @@ class Guard:
 
     @cached_property
     def _note_key(self) -> str:
-        return keys.credentials_note_key(self._identity, self._credentials)
+        return keys.credentials_note_key(self._identity, self._user, self._developer_key)
+
+    @cached_property
+    def _user_note_key(self) -> str:
+        return keys.credentials_note_key(self._identity, self._user)
 
     @cached_property
     def _organization_note_key(self) -> str:
-        return keys.organization_note_key(self._identity, self._credentials)
+        return keys.organization_note_key(self._identity, self._user, self._developer_key)
 
     @cached_property
     def _block_note_key(self) -> str:
@@ -280,6 +318,8 @@ class Guard:
 
     def _note(self, key: str, facts: dict[str, Any]) -> None:
         note = {"v": 2, **facts, "at": self._clock().isoformat(), "connection": self._identity.conn_id}
+        if key == self._organization_note_key:
+            note["organization_id"] = self._identity.organization_id
         try:
             try:
                 self._store.write(key, json.dumps(note))
@@ -291,11 +331,15 @@ class Guard:
         except BillStoreError as error:
             log.warning("How the sign-in to BILL ended could not be noted for other tasks: %s", error)
 
-    def _read(self, key: str) -> dict[str, Any]:
+    def _read(self, key: str, *, newer_than: str = "") -> dict[str, Any]:
+        """Return a note.
+
+        :param newer_than: moment in ISO 8601; what this host has kept is forgotten if it is older
+        """
         note, kept = _read_note(self._store.read(key)), self._kept(key)
         if self._fallback is None or not kept:
             return note
-        is_newer = str(kept.get("at")) > str(note.get("at", ""))
+        is_newer = str(kept.get("at")) > str(note.get("at", newer_than))
         with contextlib.suppress(BillStoreError):
             if is_newer:
                 self._store.write(key, json.dumps(kept))

@@ -6,6 +6,7 @@ Airflow masks the value of a Variable whose name holds the word ``token``.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 
 from airflow_provider_bill.sessions.derivation import costly_key
@@ -45,17 +46,19 @@ def old_device_key(identity: Identity) -> str:
     return _fitting(f"bill_device_token__{_organization(identity)}")
 
 
-def credentials_note_key(identity: Identity, credentials: bytes) -> str:
+def credentials_note_key(identity: Identity, user: bytes, developer_key: str = "") -> str:
     """Return the key of the note about credentials that BILL refused, or has just accepted.
 
-    :param credentials: all that decides where and as whom to sign in; the name must not help to guess it
+    :param user: all that decides where and as whom to sign in; the name must not help to guess it
+    :param developer_key: goes with it; empty for a note about the user, whatever key goes with it
     """
-    return f"bill_sign_in__{_costly_digest(credentials)}{_team(identity)}"
+    return f"bill_sign_in__{_credentials(user, developer_key)}{_team(identity)}"
 
 
-def organization_note_key(identity: Identity, credentials: bytes) -> str:
+def organization_note_key(identity: Identity, user: bytes, developer_key: str = "") -> str:
     """Return the key of the note about an organization that BILL refused to these credentials, or locked."""
-    return f"bill_sign_in__{_costly_digest(credentials)}__{identity.organization_id or 'any'}{_team(identity)}"
+    digest = _credentials(user, developer_key)
+    return f"bill_sign_in__{digest}__{identity.organization_id or 'any'}{_team(identity)}"
 
 
 def block_note_key(identity: Identity, limit_key: str) -> str:
@@ -74,6 +77,11 @@ def sign_in_lease_key(identity: Identity, account: str, place: int) -> str:
     """
     digest = hashlib.sha256(_parts(identity.environment, account)).hexdigest()[:16]
     return f"bill_sign_in_lease__{digest}__{place}{_team(identity)}"
+
+
+def is_sign_in_lease(key: str) -> bool:
+    """Return whether a key is that of a lease for a sign-in."""
+    return key.startswith("bill_sign_in_lease__")
 
 
 def challenge_key(identity: Identity) -> str:
@@ -95,6 +103,15 @@ def writes_prefix(dag_id: str, run_id: str, task_id: str, map_index: int) -> str
 def settlement_key(write_id: str) -> str:
     """Return the key under which a person says how an unknown write ended."""
     return f"bill_write_settled__{write_id}"
+
+
+def told_key(identity: Identity, subject: str) -> str:
+    """Return the key of the note about what people and DAGs were told already.
+
+    :param subject: such as ``trust``; what is told of all organizations of a connection once has one for itself
+    """
+    about = identity.conn_id if subject == "refused" else f"{identity.conn_id}__{identity.organization_id or 'any'}"
+    return _fitting(f"bill_told_{subject}__{about}{_team(identity)}")
 
 
 def _user(identity: Identity, mfa_user: str) -> str:
@@ -124,8 +141,19 @@ def _team(identity: Identity) -> str:
     return f"__team_{identity.team}" if identity.team else ""
 
 
+def _credentials(user: bytes, developer_key: str) -> str:
+    if not developer_key:
+        return _costly_digest(user)
+    # A guessed password costs as much as without the key: what is costly is made of the user, once for all keys.
+    return hmac.new(_costly(user), developer_key.encode(), "sha256").hexdigest()[:16]
+
+
 def _costly_digest(material: bytes) -> str:
-    return costly_key(material, b"airflow-provider-bill").hex()[:16]
+    return _costly(material).hex()[:16]
+
+
+def _costly(material: bytes) -> bytes:
+    return costly_key(material, b"airflow-provider-bill")
 
 
 def _parts(*parts: str) -> bytes:

@@ -16,7 +16,7 @@ from pendulum import DateTime
 from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.codes import is_session_over
 from airflow_provider_bill.client.results import Organization
-from airflow_provider_bill.client.session import BillSession, Clock, SessionState, utc_now
+from airflow_provider_bill.client.session import SAFETY_MARGIN, BillSession, Clock, SessionState, utc_now
 from airflow_provider_bill.exceptions import (
     BillApiError,
     BillMfaError,
@@ -24,10 +24,12 @@ from airflow_provider_bill.exceptions import (
     BillStoreError,
     BillUnavailableError,
 )
-from airflow_provider_bill.sessions.devices import Devices
+from airflow_provider_bill.sessions import words
+from airflow_provider_bill.sessions.devices import Devices, user_hint
+from airflow_provider_bill.sessions.events import Events
 from airflow_provider_bill.sessions.guard import Guard
 from airflow_provider_bill.sessions.identity import Identity
-from airflow_provider_bill.sessions.keys import session_key, trust_key
+from airflow_provider_bill.sessions.keys import device_key, session_key, trust_key
 from airflow_provider_bill.sessions.record import Seal, open_session, seal_session
 from airflow_provider_bill.sessions.stores import Store
 
@@ -53,6 +55,7 @@ class SessionManager:
     :param clock: gives the present moment in UTC
     :param signed_in_by: dag, run and task, noted in a session that this manager opens
     :param on_secret: told a session's secret before anything else is done with it
+    :param events: logs and counts what happens
     """
 
     def __init__(
@@ -66,12 +69,14 @@ class SessionManager:
         clock: Clock = utc_now,
         signed_in_by: Mapping[str, str] | None = None,
         on_secret: Callable[[str], None] = lambda secret: None,
+        events: Events | None = None,
     ) -> None:
         self.client = client
         self.store = store
         self.devices = devices
         self.identity = identity
         self.clock = clock
+        self.events = events or Events(identity.conn_id)
         #: Held while the session in use is changed; the threads of a task share one manager.
         self.lock = threading.RLock()
         self._guard = guard
@@ -80,12 +85,24 @@ class SessionManager:
         #: The session whose trust could not be stored.
         self._unsaved_trust = ""
         self._signed_in_by = dict(signed_in_by or {})
+        self._about = {
+            "connection": identity.conn_id,
+            "kind": identity.kind,
+            "environment": identity.environment,
+            "user": user_hint(client.credentials.mfa_user()),
+            "device_record": device_key(identity, client.credentials.mfa_user()),
+        }
         self._on_secret = on_secret
         self._seal = Seal("session", identity, client.credentials.sealing_secrets(), exposed=store.exposed)
         self._session: BillSession | None = None
         #: Token of the last session that was opened here.
         self._opened = ""
         self._written_at: DateTime | None = None
+
+    @property
+    def has_opened(self) -> bool:
+        """Whether a session was opened here, and not only found."""
+        return bool(self._opened)
 
     def peek(self) -> BillSession | None:
         """Return the session as stored, also one that is over, or None; never signs in.
@@ -109,8 +126,9 @@ class SessionManager:
             text = self.store.read(self._key)
             session = self._open(text)
             if session is not None and self.is_live(session):
-                return self.adopt(session)
-            return self._sign_in(seen=text)
+                return self._found(session)
+            why = "" if session is None else _why_over(session, self.clock())
+            return self._sign_in(seen=text, why=why)
 
     def renew(self, dead: BillSession, refusal: BillSessionExpiredError | None = None) -> BillSession:
         """Return a session in place of one that BILL no longer knows: another task's newer one, or a new one.
@@ -124,12 +142,13 @@ class SessionManager:
                 return self.acquire()
             session = self.peek()
             if session is not None and session.session_token != dead.session_token and self.is_live(session):
-                return self.adopt(session)
+                return self._found(session)
             young = self.clock().timestamp() - dead.signed_in_at.timestamp() < YOUNG_SECONDS
             if refusal is not None and (young or not is_session_over(refusal.code)):
                 self._make_sure(dead, refusal, young=young)
             self.forget(dead)
-            return self._sign_in(seen=None, dead=dead, renewals=dead.renewals + 1 if young and refusal else 0)
+            renewals = dead.renewals + 1 if young and refusal else 0
+            return self._sign_in(seen=None, dead=dead, renewals=renewals, why=_why_renewed(dead, refusal))
 
     def with_renewal(
         self,
@@ -155,7 +174,6 @@ class SessionManager:
                 if renewals and (renewals == RENEWALS or session.session_token == self._opened):
                     raise
                 refusal = error
-            log.info("BILL no longer knows the session in use; renewing it.")
             session = ready(self.renew(session, refusal))
         raise AssertionError("no end of the loop")
 
@@ -208,6 +226,22 @@ class SessionManager:
         self._session, self._written_at = session, session.last_used_at
         return session
 
+    def tell(self, event: str, session: BillSession | None = None, **facts: str) -> None:
+        """Log and count what happened to a session.
+
+        :param event: see ``sessions.events``
+        """
+        facts["whose"] = f"connection {self.identity.conn_id!r}"
+        if session is not None:
+            organization = session.organization_id or self.identity.organization_id
+            facts["whose"] += f" (organization {organization or 'not named'})"
+            facts |= {"by": words.task(session.signed_in_by), "since": words.moment(session.signed_in_at)}
+        self.events.tell(event, **facts)
+
+    def _found(self, session: BillSession) -> BillSession:
+        self.tell("session.found", session, life=_life(session, self.clock()))
+        return self.adopt(session)
+
     def save(self, session: BillSession) -> BillSession:
         """Store a changed picture of the session in use, such as one that has become trusted, and return it.
 
@@ -215,7 +249,7 @@ class SessionManager:
         """
         with self.lock:
             self._session = session
-            self.store.write(self._key, seal_session(self._seal, session))
+            self.store.write(self._key, seal_session(self._seal, session, self._about))
             self._written_at = session.last_used_at
             return session
 
@@ -252,6 +286,18 @@ class SessionManager:
             if stored is not None and stored.session_token == session.session_token:
                 self.store.delete(self._key)
 
+    def discard(self) -> bool:
+        """Remove the record, whether it can be opened or not, and return whether there was one; sends nothing.
+
+        :raises BillStoreError: the store did not answer
+        """
+        with self.lock:
+            self._session = None
+            found = bool(self.store.read(self._key))
+            if found:
+                self.store.delete(self._key)
+            return found
+
     def sign_out(self, *, only_if_opened_by_this_run: bool = False) -> bool:
         """End the shared session, if there is one; the record goes first, so that nobody picks it up any more.
 
@@ -260,25 +306,25 @@ class SessionManager:
         """
         session = self.peek()
         if session is None:
-            log.info("There is no BILL session to sign out of.")
+            self.tell("session.none")
             return False
         opened_by, this_task = session.signed_in_by, self._signed_in_by
         if only_if_opened_by_this_run and any(opened_by.get(k) != this_task.get(k) for k in ("dag_id", "run_id")):
-            log.info(
-                "The BILL session was opened by run %s of DAG %s; it stays for others.",
-                opened_by.get("run_id"),
-                opened_by.get("dag_id"),
-            )
+            self.tell("session.left", session)
             return False
         self.forget(session)
         ended = self.client.sign_out(session)
-        log.info("Signed out of BILL." if ended else "The BILL session was over already.")
+        if ended or self.client.credentials.signs_out:
+            self.tell("session.signed_out" if ended else "session.was_over", session)
+        else:
+            self.tell("session.dropped", session, life=_life(session, self.clock()))
         return ended
 
     def _open(self, text: str | None) -> BillSession | None:
         session = open_session(self._seal, text)
         if session is not None:
-            self._on_secret(session.session_token)
+            for secret in session.secrets():
+                self._on_secret(secret)
         return session
 
     def _make_sure(self, dead: BillSession, refusal: BillSessionExpiredError, *, young: bool) -> None:
@@ -303,12 +349,15 @@ class SessionManager:
             status=refusal.status,
         )
 
-    def _sign_in(self, seen: str | None, dead: BillSession | None = None, renewals: int = 0) -> BillSession:
+    def _sign_in(
+        self, seen: str | None, dead: BillSession | None = None, renewals: int = 0, why: str = ""
+    ) -> BillSession:
         """Sign in, unless another task does so meanwhile.
 
         :param seen: the stored text that was found to be of no use
         :param dead: the session that BILL no longer knows
         :param renewals: how many sessions in a row were over within a minute
+        :param why: the session before is not used any more; empty if there was none
         """
         if not self.client.credentials.signs_in:
             self._session = self.client.sign_in()
@@ -327,7 +376,7 @@ class SessionManager:
 
         with self._guard.admit(peek) as found:
             if found is not None:
-                return self.adopt(found)
+                return self._found(found)
             session = replace(self._open_session(), signed_in_by=self._signed_in_by, renewals=renewals)
             self._check(session)
             self._opened = session.session_token
@@ -337,8 +386,20 @@ class SessionManager:
                 # The session is good: losing it now would cost a sign-in more.
                 self.adopt(session)
                 log.warning("Signed in to BILL, but other tasks cannot share the session: %s", error)
-        log.info("Signed in to BILL (%s); live until %s if unused.", self.identity.kind, session.expires_at)
+        self._tell_of_sign_in(session, why)
         return session
+
+    def _tell_of_sign_in(self, session: BillSession, why: str) -> None:
+        user = self._about["user"] or session.user_id
+        parts = [
+            f"organization {session.organization_id or self.identity.organization_id or 'not named'}",
+            *([f"user {user}"] if user else []),
+            f"kind {self.identity.kind}",
+            self.client.environment.name,
+        ]
+        whose = f"connection {self.identity.conn_id!r} ({', '.join(parts)})"
+        name = "session.renewed" if why else "session.signed_in"
+        self.events.tell(name, whose=whose, why=why, life=_life(session, self.clock()).removeprefix("it "))
 
     def _open_session(self) -> BillSession:
         device = self.devices.usable()
@@ -355,7 +416,8 @@ class SessionManager:
         return session
 
     def _check(self, session: BillSession) -> None:
-        self._on_secret(session.session_token)
+        for secret in session.secrets():
+            self._on_secret(secret)
         asked, given = self.identity.organization_id, session.organization_id
         if asked and given and asked.lower() != given.lower():
             raise BillApiError(
@@ -364,6 +426,30 @@ class SessionManager:
             )
         if session.seconds_left(self.clock()) <= 0:
             raise BillApiError("BILL gave a session that is already over", advice="check the clock of this machine")
+
+
+def _life(session: BillSession, now: DateTime) -> str:
+    """Return how long a session still lives, for the log."""
+    if session.idle_limit is not None:
+        return f"it lives for {words.duration(session.seconds_left(now))} more if nobody uses it"
+    if session.ends_at is not None:
+        return f"it ends at {words.moment(session.ends_at)}, used or not"
+    return "it has no end"
+
+
+def _why_over(session: BillSession, now: DateTime) -> str:
+    """Return why a stored session is not used, for the log."""
+    if session.ends_at is not None and session.ends_at.timestamp() - now.timestamp() <= SAFETY_MARGIN.total_seconds():
+        return f"the one before ends at {words.moment(session.ends_at)}"
+    return f"nobody has used the one before since {words.moment(session.last_used_at)}"
+
+
+def _why_renewed(dead: BillSession, refusal: BillSessionExpiredError | None) -> str:
+    """Return why a session was given up, for the log."""
+    if refusal is None:
+        return "the remembered device goes with a sign-in only"
+    age = f"opened by {words.task(dead.signed_in_by)} at {words.moment(dead.signed_in_at)}"
+    return f"BILL no longer knows the one {age} ({refusal.code})"
 
 
 def _fingerprint(session: BillSession) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -16,12 +17,14 @@ from pendulum import DateTime
 from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.exceptions import (
+    BillError,
     BillMfaError,
     BillSessionExpiredError,
     BillStoreError,
     BillUnavailableError,
 )
 from airflow_provider_bill.sessions import keys
+from airflow_provider_bill.sessions.devices import DEVICE_LIFE, user_hint
 from airflow_provider_bill.sessions.locks import Lock
 from airflow_provider_bill.sessions.manager import SessionManager
 from airflow_provider_bill.sessions.stores import Store
@@ -29,8 +32,9 @@ from airflow_provider_bill.sessions.times import from_text
 
 log = logging.getLogger(__name__)
 
-#: What has become of a challenge: its code can be entered, or somebody has passed MFA since, or a newer text was sent.
-Outcome = Literal["open", "answered", "replaced"]
+#: What has become of a challenge: its code can be entered, or somebody has passed MFA since, or a newer text was sent,
+#: or BILL has said that its code can no longer be entered.
+Outcome = Literal["open", "answered", "replaced", "over"]
 
 #: How long a code can be entered: undocumented; clients saw it end after a few minutes.
 CODE_LIFE = pendulum.duration(minutes=5)
@@ -55,6 +59,7 @@ class Challenge:
     :param over: whether BILL has said that its code can no longer be entered
     :param answered: whether its code was entered and taken
     :param renewal: whether the session was trusted already, so that only a new device is an answer
+    :param phone: the last digits of the phone, as far as BILL tells them
     """
 
     challenge_id: str
@@ -65,6 +70,7 @@ class Challenge:
     over: bool = False
     answered: bool = False
     renewal: bool = False
+    phone: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain JSON, as XCom wants it."""
@@ -93,6 +99,11 @@ class Challenge:
     def ends_at(self) -> DateTime:
         """When its code can no longer be entered."""
         return from_text(self.sent_at) + CODE_LIFE
+
+    @property
+    def tries_left(self) -> int:
+        """How many codes BILL will still look at."""
+        return 0 if self.over else max(0, TRIES - self.wrong)
 
 
 class Mfa:
@@ -173,7 +184,7 @@ class Mfa:
         challenge = self._open(session)
         if challenge is None or also_over:
             return challenge
-        over = challenge.over or challenge.answered or challenge.ends_at <= self._manager.clock()
+        over = not challenge.tries_left or challenge.answered or challenge.ends_at <= self._manager.clock()
         return None if over else challenge
 
     def outcome(self, challenge: Challenge) -> Outcome:
@@ -192,8 +203,24 @@ class Mfa:
         entered = noted is not None and noted.answered and from_text(noted.sent_at) >= sent_at
         if trusted and (entered or not challenge.renewal):
             return "answered"
-        newer = noted is not None and noted.challenge_id != challenge.challenge_id
-        return "replaced" if newer and self.pending(stored) is not None else "open"
+        if noted is None or noted.challenge_id == challenge.challenge_id:
+            return "open" if (noted or challenge).tries_left else "over"
+        return "replaced" if self.pending(stored) is not None else "open"
+
+    def user(self) -> str:
+        """Return as much of BILL's user as shows whose phone it is."""
+        return user_hint(self._manager.client.credentials.mfa_user())
+
+    def phone(self, session: BillSession) -> str:
+        """Return the last digits of the phone that gets the texts; empty if BILL does not tell them."""
+        try:
+            phones = self._manager.client.mfa.phones(session)
+        except BillError as error:  # The text can be sent all the same.
+            log.debug("BILL did not say which phone gets the text (%s).", type(error).__name__)
+            return ""
+        digits = next((phone.last_digits for phone in sorted(phones, key=lambda phone: not phone.primary)), "")
+        # It goes into a form that many can read: no more than four, whatever BILL gives.
+        return digits[-4:] if digits.isdecimal() else ""
 
     def _ask(
         self, session: BillSession, old: Challenge | None, needed: Callable[[], bool] = lambda: True
@@ -206,6 +233,8 @@ class Mfa:
                 return None
             self._lock.prolong(self._turn)  # looking at trust can take several calls
             session = self._manager.acquire()  # and renew the session
+            phone = self.phone(session)
+            self._lock.prolong(self._turn)
             before = self._open(session) if old else None
             challenge = Challenge(
                 self._manager.client.mfa.challenge(session),
@@ -213,9 +242,11 @@ class Mfa:
                 self._manager.clock().isoformat(),
                 texts=before.texts + 1 if before else 1,
                 renewal=session.trusted,
+                phone=phone,
             )
             self._note(challenge)
-        log.info("BILL sends a code by text to the phone of the connection's user.")
+        where = f" that ends in {phone}" if phone else ""
+        log.info("BILL sends a code by text to the phone%s of its user %s.", where, self.user())
         return challenge
 
     def _enter(self, session: BillSession, challenge: Challenge, code: str, *, device: str, remember: bool) -> None:
@@ -231,15 +262,13 @@ class Mfa:
 
         sent_at = self._manager.clock()
         try:
-            remembered = send()
-        except BillUnavailableError:
-            remembered = self._send_again(session, send)
+            remembered = self._send(session, send)
         except BillMfaError as error:
             challenge = self._refused(session, challenge, error.code)
             if error.code != WRONG_CODE:
                 raise
             raise BillMfaError(
-                f"the MFA code is wrong; BILL leaves {max(0, TRIES - challenge.wrong)} more tries for this one",
+                f"the MFA code is wrong; BILL leaves {challenge.tries_left} more tries for this one",
                 advice=error.advice,
                 code=error.code,
                 status=error.status,
@@ -250,9 +279,16 @@ class Mfa:
             log.warning("BILL took the code and gave no remembered device: the next session will need a new code.")
         self._manager.save_trust(session.used(sent_at))
         self._note(replace(challenge, answered=True))
+        log.info(
+            "BILL has taken the code of its user %s: the session is trusted%s.",
+            self.user(),
+            "" if remembered is None else f", and for {DEVICE_LIFE.in_days()} days every later one",
+        )
 
-    def _send_again(self, session: BillSession, send: Callable[[], RememberedDevice | None]) -> RememberedDevice | None:
-        """Enter a code once more whose answer was lost, or find out that BILL has taken it."""
+    def _send(self, session: BillSession, send: Callable[[], RememberedDevice | None]) -> RememberedDevice | None:
+        """Enter a code, and once more if the answer was lost, or find out that BILL has taken it."""
+        with contextlib.suppress(BillUnavailableError):
+            return send()
         log.warning("BILL's answer to the MFA code was lost; entering it once more.")
         self._lock.prolong(self._turn)
         try:

@@ -52,6 +52,7 @@ class Seal:
         self._material = SecretBytes(json.dumps(list(secrets)).encode())
         self._exposed = exposed
         self._salt = b""
+        self._ignored = ""
 
     def seal(self, facts: Mapping[str, Any], secret: Mapping[str, Any]) -> str:
         """Return one JSON document of readable facts and a sealed secret."""
@@ -77,11 +78,17 @@ class Seal:
             self._salt = salt
             return readable, json.loads(text)
         except InvalidTag:
-            log.info("A stored BILL record was made with other credentials or was changed; it is ignored.")
+            self._ignore(document, "was made with other credentials or was changed")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             # The error's text could quote the document: its type says enough.
-            log.info("A stored BILL record is unreadable (%s); it is ignored.", type(error).__name__)
+            self._ignore(document, f"is unreadable ({type(error).__name__})")
         return None
+
+    def _ignore(self, document: str, why: str) -> None:
+        """Say once of each document that it is ignored; a sign-in looks at it several times."""
+        if document != self._ignored:
+            self._ignored = document
+            log.info("A stored BILL record %s; it is ignored.", why)
 
     def _cipher(self, salt: bytes) -> AESGCM:
         if self._exposed:
@@ -93,10 +100,14 @@ class Seal:
         return f"{self._binding}{json.dumps(readable, sort_keys=True)}".encode()
 
 
-def seal_session(seal: Seal, session: BillSession) -> str:
-    """Return the record of a session."""
+def seal_session(seal: Seal, session: BillSession, about: Mapping[str, str] | None = None) -> str:
+    """Return the record of a session.
+
+    :param about: whose it is, for people; without a secret
+    """
     return seal.seal(
         {
+            **(about or {}),
             "organization_id": session.organization_id,
             "user_id": session.user_id,
             "trusted": session.trusted,
@@ -107,6 +118,7 @@ def seal_session(seal: Seal, session: BillSession) -> str:
         },
         {
             "session_token": session.session_token,
+            "partner_token": session.partner_token,
             "api_endpoint": session.api_endpoint,
             "idle_limit": session.idle_limit.total_seconds() if session.idle_limit else None,
             "ends_at": to_text(session.ends_at),
@@ -124,6 +136,7 @@ def open_session(seal: Seal, document: str | None) -> BillSession | None:
     idle_limit = secret["idle_limit"]
     return BillSession(
         session_token=secret["session_token"],
+        partner_token=secret.get("partner_token", ""),
         organization_id=facts["organization_id"],
         user_id=facts["user_id"],
         api_endpoint=secret["api_endpoint"],

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pendulum import DateTime
 
 from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.client import BillClient
+from airflow_provider_bill.client.downloads import is_link, link_in, written
 from airflow_provider_bill.client.request import BillRequest
 from airflow_provider_bill.client.requester import Around
 from airflow_provider_bill.client.session import BillSession, Clock, utc_now
 from airflow_provider_bill.exceptions import BillMfaRequiredError
 from airflow_provider_bill.sessions.devices import Devices
+from airflow_provider_bill.sessions.events import Events
 from airflow_provider_bill.sessions.guard import Guard
 from airflow_provider_bill.sessions.identity import Handle, Identity, XComLocation
 from airflow_provider_bill.sessions.keys import session_key
@@ -22,7 +25,7 @@ from airflow_provider_bill.sessions.locks import Lock
 from airflow_provider_bill.sessions.manager import SessionManager
 from airflow_provider_bill.sessions.stores import Store
 from airflow_provider_bill.sessions.trust import Trust
-from airflow_provider_bill.sessions.writes import Writes
+from airflow_provider_bill.sessions.writes import Send, Writes, tell_of_write
 
 if TYPE_CHECKING:
     from airflow_provider_bill.sessions.mfa import Mfa
@@ -56,6 +59,7 @@ class SharedSession:
     :param check: called before a sign-in; what it raises stops it
     :param fallback: where a refused sign-in is remembered that the notes do not take
     :param on_secret: told each secret before anything else is done with it
+    :param events: logs and counts what happens
     """
 
     def __init__(
@@ -74,9 +78,14 @@ class SharedSession:
         check: Callable[[], None] = lambda: None,
         fallback: Store | None = None,
         on_secret: Callable[[str], None] = lambda secret: None,
+        events: Events | None = None,
     ) -> None:
         credentials = client.credentials
         identity = Identity(conn_id, credentials.organization_id, credentials.kind, client.environment.v3_base, team)
+        self.events = events = events or Events(conn_id)
+        named = f"organization {identity.organization_id}, " if identity.organization_id else ""
+        events.uses(f"connection {conn_id!r} ({named}{client.environment.name})")
+        client.observe(events)
         self.client = client
         self._notes = notes or store
         self._lock = lock
@@ -91,6 +100,7 @@ class SharedSession:
             clock=clock,
             check=check,
             fallback=fallback,
+            events=events,
         )
         self.manager = SessionManager(
             client,
@@ -101,6 +111,7 @@ class SharedSession:
             clock=clock,
             signed_in_by=signed_in_by,
             on_secret=on_secret,
+            events=events,
         )
         self.trust = Trust(self.manager)
 
@@ -118,14 +129,38 @@ class SharedSession:
         :raises BillError: whatever BILL refuses; a second refusal of the session is final
         """
 
-        def send(around: Around | None) -> Answer:
+        def send(request: BillRequest, around: Around | None) -> Answer:
             return self.run(lambda live: self.client.send(live, request, around=around), trusted=request.needs_trust)
 
         # Asked for each write: a hook may be made where no task is running yet.
         writes = self._writes() if request.is_write else None
         if writes is None:
-            return send(None)
+            return self._send_unprotected(request, send)
         return writes.send(request, self.manager.identity, idempotency_key, send)
+
+    def _send_unprotected(self, request: BillRequest, send: Send) -> Answer:
+        began = time.monotonic()
+        answer = send(request, None)
+        if request.is_write:
+            tell_of_write(self.events, request.label, answer.body, time.monotonic() - began)
+        return answer
+
+    def download(self, link: str, target: Any, *, most: int) -> int:
+        """Write the file that a link of BILL's leads to, and return its size in bytes.
+
+        :param link: from an answer, or the path of an answer that holds one
+        :param target: see ``client.downloads.written``
+        :param most: bytes that are written at most
+        :raises BillError: see ``exceptions.py``; none of them holds the link
+        """
+        with written(target) as file:
+            if not is_link(link):
+                request = self.client.prepare("GET", link, dialect="v3")
+                link = link_in(self.send(request).body, request.label)
+            checked = self.client.checked_link(link)
+            if not checked.own:
+                return self.client.download(None, checked, file, most=most).size
+            return self.run(lambda live: self.client.download(live, checked, file, most=most)).size
 
     def run(self, call: Callable[[BillSession], A], *, trusted: bool = False) -> A:
         """Make one call with a live session; renew the session or its trust once if BILL refuses for that.

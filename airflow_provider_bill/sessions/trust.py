@@ -62,6 +62,8 @@ class Trust:
             trusted = self._client.credentials.has_mfa and self._step_up(session)
             if trusted or session.trusted:
                 session = self._manager.save_trust(session, trusted=trusted)
+                if trusted:
+                    self._manager.tell("session.trusted", session)
             if not trusted:
                 raise _needs_a_person()
             return session
@@ -100,6 +102,7 @@ class Trust:
                 session = self._manager.renew(session)  # the device goes with the sign-in
             elif self._step_up(session):
                 session = self._manager.save_trust(session)
+                self._manager.tell("session.trusted", session)
             if session.trusted:
                 return session, MfaState.TRUSTED
             state = self._state(session)

@@ -15,6 +15,7 @@ write, or a settlement of its id.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -36,7 +37,9 @@ from airflow_provider_bill.exceptions import (
     BillIdempotencyError,
     BillOutcomeUnknownError,
     BillStoreError,
+    BillUnavailableError,
 )
+from airflow_provider_bill.sessions.events import Events
 from airflow_provider_bill.sessions.identity import Identity
 from airflow_provider_bill.sessions.keys import settlement_key
 from airflow_provider_bill.sessions.stores import Store
@@ -44,24 +47,28 @@ from airflow_provider_bill.sessions.times import from_text
 
 log = logging.getLogger(__name__)
 
+#: Hours for which a write with BILL's own idempotency key may be sent again: BILL keeps the answer for 24.
+REPEATABLE_HOURS = 23
 #: Seconds for which storing an outcome is tried: longer than a restart of Airflow's API server.
 PERSISTENCE_SECONDS = 180.0
 #: Seconds between two of these attempts, at first and at most.
 PAUSE_SECONDS = (0.5, 10.0)
 
 
+#: Sends a write; is given what is to be sent, and what is to be done around each single sending.
+Send = Callable[[BillRequest, Around | None], Answer]
+
+
 class Writes(Protocol):
     """Sends writes."""
 
-    def send(
-        self, request: BillRequest, identity: Identity, key: str | None, send: Callable[[Around | None], Answer]
-    ) -> Answer:
+    def send(self, request: BillRequest, identity: Identity, key: str | None, send: Send) -> Answer:
         """Send a write, or return the recorded answer of an earlier try.
 
         :param request: the write
         :param identity: what the session belongs to
         :param key: idempotency key; None for the next number of this try
-        :param send: sends it; to be given what is to be done around each single sending
+        :param send: sends it
         """
 
 
@@ -125,9 +132,11 @@ class DurableWrites:
     :param prefix: how the keys in the store begin; names the task instance, if the store does not
     :param settlements: where a person says how an unknown write ended
     :param task_try: of this try
+    :param place: dag, run, task and map index: they go into the idempotency keys that BILL itself takes
     :param clock: gives the present moment in UTC
     :param sleep: waits for so many seconds
     :param monotonic: a steady clock in seconds
+    :param events: logs and counts what happens
     """
 
     def __init__(
@@ -137,9 +146,11 @@ class DurableWrites:
         *,
         settlements: Store,
         task_try: TaskTry,
+        place: tuple[str | int, ...] = (),
         clock: Clock = utc_now,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        events: Events | None = None,
     ) -> None:
         self._store = store
         self._prefix = prefix
@@ -147,21 +158,25 @@ class DurableWrites:
         self._claim_key = f"{prefix}__claim"
         self._settlements = settlements
         self._try = task_try
+        self._place = place
         self._clock = clock
         self._sleep = sleep
         self._monotonic = monotonic
+        self._events = events or Events("")
 
-    def send(
-        self, request: BillRequest, identity: Identity, key: str | None, send: Callable[[Around | None], Answer]
-    ) -> Answer:
+    def send(self, request: BillRequest, identity: Identity, key: str | None, send: Send) -> Answer:
         """Send a write, or return the recorded answer of an earlier try.
 
-        :raises BillIdempotencyError: the key stands for another write already; nothing is sent
+        :raises BillIdempotencyError: the key stands for another write already, or for one whose answer was a secret;
+            nothing is sent
         :raises BillOutcomeUnknownError: a write of this task was sent and its outcome is not known
         :raises BillStoreError: the intent cannot be stored; nothing is sent
         """
         with self._try.lock:
-            write = _Write(request, digest_of(request, identity), self._try.name(key), is_numbered=key is None)
+            name, digest = self._try.name(key), digest_of(request, identity)
+            if request.takes_idempotency_key:
+                request = dataclasses.replace(request, idempotency_key=_key_of(*self._place, name, digest))
+            write = _Write(request, digest, name, is_numbered=key is None)
             self._store_unstored()
             self._claim()
             # In this order: another process stores its outcome first and takes back its intent then.
@@ -169,11 +184,12 @@ class DurableWrites:
             answer = self._recorded(write)
             if answer is None and (own or last):
                 for intent in self._intents(own, last):
+                    if self._is_repeatable(intent, write):
+                        continue
                     self._check_settled(intent, is_last=last is not None and intent["name"] == last["name"])
                 # What a person has settled as carried out is an answer too.
                 answer = self._recorded(write)
-            settled = own["id"] if own else None
-            return answer or send(lambda once: self._attempt(write, once, settled))
+            return answer or send(request, lambda once: self._attempt(write, once, own))
 
     def _store_unstored(self) -> None:
         while self._try.unstored:
@@ -199,9 +215,25 @@ class DurableWrites:
                 advice="nothing was sent; start a new DAG run for it, and give each write of a task an idempotency_key "
                 "of its own, such as the id of what is paid",
             )
+        if outcome.get("incomplete"):
+            if self._is_repeatable(outcome, write):
+                return None
+            raise BillIdempotencyError(
+                f"this task has made {outcome['call']} at {outcome['at']} as {write.name}, and the secret in its "
+                "answer is stored nowhere",
+                advice="nothing was sent; what was made is in BILL: make a new secret for it there, in a new DAG run",
+            )
         log.warning("BILL answered %s at %s, in an earlier try; it is not sent again.", outcome["call"], outcome["at"])
         self._count(write)
         return Answer(write.request, outcome["status"], outcome["result"], from_text(outcome["at"]))
+
+    def _is_repeatable(self, note: Mapping[str, Any], write: _Write) -> bool:
+        """Return whether a write may be sent again because BILL itself keeps its answer, and does it once only.
+
+        :param note: intent or outcome of an earlier sending
+        """
+        until, same = note.get("repeatable_until"), (note["name"], note["digest"]) == (write.name, write.digest)
+        return same and until is not None and self._clock() < from_text(until)
 
     def _count(self, write: _Write) -> None:
         if write.is_numbered:
@@ -244,13 +276,13 @@ class DurableWrites:
             # It names one sending and can never stand for another.
             log.warning("The settlement of write %s could not be removed: %s", write_id, error)
 
-    def _attempt(self, write: _Write, once: Callable[[], Answer], settled: str | None) -> Answer:
+    def _attempt(self, write: _Write, once: Callable[[], Answer], own: Mapping[str, Any] | None) -> Answer:
         """Send once, with the intent stored for just as long as the outcome is open.
 
-        :param settled: id of the sending before this one, of which a person has said that it was not carried out
+        :param own: of the sending before this one: a person has said that it was not carried out, or it may be repeated
         """
         label = write.request.label
-        intent = {
+        intent: dict[str, Any] = {
             "v": 1,
             "id": uuid.uuid4().hex[:16],
             "state": "sent",
@@ -258,7 +290,12 @@ class DurableWrites:
             "digest": write.digest,
             "call": label,
             "at": self._clock().isoformat(),
+            "task": list(self._place),
         }
+        is_open = False
+        if write.request.idempotency_key:
+            intent["repeatable_until"] = self._repeatable_until(write)
+            is_open = self._is_open(write)
         self._store_unstored()
         try:
             for key in (self._intent_key(write.name), self._open_key):
@@ -271,24 +308,54 @@ class DurableWrites:
                 )
         except BillStoreError:
             # It may have been stored all the same.
-            self._persist(lambda: self._take_back(intent), f"that {label} was not sent")
+            if not is_open:
+                self._persist(lambda: self._take_back(intent), f"that {label} was not sent")
             raise
-        if settled is not None:
-            self._delete_settlement(settled)
+        if own is not None:
+            self._delete_settlement(own["id"])
+        began = self._monotonic()
         try:
             answer = once()
         except BillOutcomeUnknownError as error:
-            raise _unknown(intent, error) from None
+            if not write.request.idempotency_key:
+                self._events.tell("write.unknown")
+                raise _unknown(intent, error) from None
+            failure = error
         except BillError:
-            # Refused, or never sent: nothing was carried out.
-            self._persist(lambda: self._take_back(intent), f"that {label} was refused")
+            # Refused, or never sent: nothing was carried out, unless by an earlier sending whose answer was lost.
+            if not is_open:
+                self._persist(lambda: self._take_back(intent), f"that {label} was refused")
             raise
         except BaseException:
             # Airflow's time limit, or an end of the process that still lets it speak.
+            self._events.tell("write.unknown")
             log.error("%s", _unknown(intent))
             raise
-        self._record(write, answer)
-        return answer
+        else:
+            # First of all: whatever happens now, the id of what was made stands in the log.
+            tell_of_write(self._events, label, answer.body, self._monotonic() - began)
+            self._record(write, answer, intent.get("repeatable_until"))
+            return answer
+        # The intent stays: after that time nobody knows any more.
+        raise BillUnavailableError(
+            str(failure).partition(";")[0],
+            advice=f"run the task again before {intent['repeatable_until']}: BILL keeps the answer, and does it once",
+            code=failure.code,
+            status=failure.status,
+        )
+
+    def _is_open(self, write: _Write) -> bool:
+        """Return whether an earlier sending of a repeatable write may have been carried out."""
+        intent = _read(self._store, self._intent_key(write.name))
+        return intent is not None and self._is_repeatable(intent, write)
+
+    def _repeatable_until(self, write: _Write) -> str:
+        """Return until when a write may be sent again: counted from its first sending."""
+        for key in (self._intent_key(write.name), self._outcome_key(write.name)):
+            note = _read(self._store, key)
+            if note is not None and self._is_repeatable(note, write):
+                return str(note["repeatable_until"])
+        return self._clock().add(hours=REPEATABLE_HOURS).isoformat()
 
     def _take_back(self, intent: Mapping[str, Any]) -> None:
         """Take an intent back that came to nothing.
@@ -309,9 +376,7 @@ class DurableWrites:
             self._store.delete(self._open_key)
         self._store.delete(self._intent_key(name))
 
-    def _record(self, write: _Write, answer: Answer) -> None:
-        # First of all: whatever happens now, the id of what was made stands in the log.
-        log.info("BILL carried out %s%s", write.request.label, _ids(answer.body))
+    def _record(self, write: _Write, answer: Answer, repeatable_until: str | None) -> None:
         self._count(write)
         outcome = {
             "v": 1,
@@ -323,6 +388,9 @@ class DurableWrites:
             "status": answer.status,
             "result": answer.body,
         }
+        if answer.secrets():
+            # What is stored is read by others, and no secret is.
+            outcome |= {"result": None, "incomplete": True, "repeatable_until": repeatable_until}
         text = json.dumps(outcome)
 
         def store() -> None:
@@ -359,9 +427,7 @@ class DurableWrites:
 class RefusedWrites:
     """Refuses all writes: a task is running, and from here nothing can be reached that outlives its try."""
 
-    def send(
-        self, request: BillRequest, identity: Identity, key: str | None, send: Callable[[Around | None], Answer]
-    ) -> Answer:
+    def send(self, request: BillRequest, identity: Identity, key: str | None, send: Send) -> Answer:
         """Refuse a write.
 
         :raises BillConfigurationError: always
@@ -386,6 +452,7 @@ def digest_of(request: BillRequest, identity: Identity) -> str:
         request.path,
         dict(request.params or {}),
         request.body,
+        *([] if request.file is None else [request.file.digest]),
     ]
     try:
         text = json.dumps(parts, sort_keys=True, allow_nan=False)
@@ -397,6 +464,14 @@ def digest_of(request: BillRequest, identity: Identity) -> str:
         f"json or params of {request.label} cannot be sent ({failure})",
         advice="json takes finite numbers, texts, lists and objects; params take plain values",
     )
+
+
+def _key_of(*place: str | int) -> str:
+    """Return an idempotency key in the form of a random UUID, the same for each try of the same write.
+
+    :param place: of the write, and the digest of what is sent: BILL gives a refusal, too, again to the same key
+    """
+    return str(uuid.UUID(bytes=hashlib.sha256(json.dumps(place).encode()).digest()[:16], version=4))
 
 
 def settle(settlements: Store, write_id: str, *, carried_out: bool, result: Any = None) -> None:
@@ -453,8 +528,13 @@ def _unknown(intent: Mapping[str, Any], error: BillOutcomeUnknownError | None = 
     )
 
 
+def tell_of_write(events: Events, call: str, body: Any, seconds: float) -> None:
+    """Log and count a write that BILL has carried out."""
+    events.tell("write.carried_out", call=call, ids=_ids(body), seconds=f"{seconds:.2f}")
+
+
 def _ids(body: Any) -> str:
     """Return the ids in an answer, for the log."""
     rows = body if isinstance(body, list) else [body]
     found = [str(row["id"]) for row in rows if isinstance(row, dict) and row.get("id")]
-    return f": {', '.join(found[:100])}" if found else "."
+    return f": {', '.join(found[:100])}" if found else ""
