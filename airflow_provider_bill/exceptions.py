@@ -43,6 +43,10 @@ class BillApiError(BillError):
 class BillSignInRefusedError(BillApiError):
     """BILL refused the credentials; ten refusals lock the user, so the same ones are not sent again."""
 
+    #: Key of the note about the refusal, and when it was noted; None if BILL has refused just now.
+    note_key: str = ""
+    noted_at: str | None = None
+
 
 class BillSessionExpiredError(BillApiError):
     """The session is unknown to BILL, over, or of another developer key (BDC_1109)."""

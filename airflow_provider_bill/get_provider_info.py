@@ -2,69 +2,95 @@
 
 from typing import Any
 
+#: Kinds of sign-in as a connection stores them, and their words. None is shorter than five characters: Airflow would
+#: take a shorter one for a secret that it cannot mask, and warn of it in every task's log.
+SIGN_INS: dict[str, str] = {
+    "password_v3": "User name and password (v3)",
+    "password_v2": "User name and password (v2)",
+    "console": "Accountant Console",
+    "sync_token": "AP & AR sync token",
+    "partner": "Partner",
+    "oauth": "OAuth",
+    "spend_token": "Spend & Expense token",
+}
+
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
-    "developer_api_key": {
-        "label": "Developer key",
-        "description": "In BILL: Settings > Sync & Integrations > Manage Developer Keys",
-        "schema": {"type": ["string", "null"], "format": "password"},
-    },
-    "organization_id": {
-        "label": "Organization id",
-        "description": "Begins with 008; tasks may name another one",
-        "schema": {"type": ["string", "null"]},
+    "sign_in": {
+        "label": "Kind of sign-in",
+        "description": "Decides which of the other fields are needed; empty for user name and password (v3)",
+        "schema": {
+            "type": ["string", "null"],
+            "default": "password_v3",
+            "enum": [*SIGN_INS],
+            "values_display": SIGN_INS,
+        },
     },
     "environment": {
         "label": "Environment",
+        "description": "For all kinds: BILL's sandbox, or production with real money; empty for sandbox",
         "schema": {
             "type": ["string", "null"],
             "default": "sandbox",
             "enum": ["sandbox", "production"],
         },
     },
-    "sign_in": {
-        "label": "Kind of sign-in",
-        "schema": {
-            "type": ["string", "null"],
-            "default": "v3",
-            "enum": ["v3", "v2", "console", "sync_token", "partner", "oauth", "spend_token"],
-        },
+    "developer_api_key": {
+        "label": "Developer key",
+        "description": "For all kinds but OAuth and Spend & Expense token. "
+        "In BILL: Settings > Sync & Integrations > Manage Developer Keys",
+        "schema": {"type": ["string", "null"], "format": "password"},
     },
-    "device": {
-        "label": "Device",
-        "description": "Label of a remembered device that you bring yourself; goes with its token",
+    "organization_id": {
+        "label": "Organization id",
+        "description": "For the same kinds as the developer key. Begins with 008; tasks may name another one",
         "schema": {"type": ["string", "null"]},
     },
-    "remembered_device_token": {
-        "label": "Remembered device token",
-        "description": "BILL's rememberMeId (v3) or mfaId (v2) of that device",
+    "developer_api_keys": {
+        "label": "Developer keys by organization",
+        "description": "Mostly for Accountant Console, where each client has a key of its own: "
+        '{"008...": "key"}; all other organizations use the developer key above',
         "schema": {"type": ["string", "null"], "format": "password"},
     },
     "app_api_key": {
         "label": "App key",
-        "description": "Only for sign-in as a partner",
+        "description": "For Partner only",
         "schema": {"type": ["string", "null"], "format": "password"},
     },
     "partner_user_id": {
         "label": "User id",
-        "description": "Only for sign-in as a partner: the user to act as, begins with 006",
+        "description": "For Partner only: the user to act as, begins with 006",
         "schema": {"type": ["string", "null"]},
+    },
+    "device": {
+        "label": "Device",
+        "description": "Rarely needed, and only with MFA (user name and password, Accountant Console, Partner): label "
+        "of a remembered device that you bring yourself; goes with its token",
+        "schema": {"type": ["string", "null"]},
+    },
+    "remembered_device_token": {
+        "label": "Remembered device token",
+        "description": "Goes with the device: BILL's rememberMeId (v3) or mfaId (v2)",
+        "schema": {"type": ["string", "null"], "format": "password"},
     },
     "oauth_url": {
         "label": "OAuth address",
-        "description": "Only for OAuth, and only if BILL gave you another one than its usual",
+        "description": "For OAuth only, and only if BILL gave you another one than its usual",
         "schema": {"type": ["string", "null"]},
     },
 }
 
 FIELD_BEHAVIOUR: dict[str, Any] = {
-    "hidden-fields": ["schema", "port"],
+    # Airflow 3.3 cannot test a stored connection that has no port: so the form shows it and says so.
+    "hidden-fields": ["schema"],
     "relabeling": {
-        "host": "Host (only to override BILL's own)",
-        "login": "User name, console e-mail, token name or client id",
+        "host": "Host (empty for BILL's own)",
+        "port": "Port (443, or that of your host; needed to test)",
+        "login": "Login: user name, console e-mail, token name or client id",
         "password": "Password, console token, token value or client secret",
     },
     "placeholders": {
-        "host": "leave empty for BILL; http://127.0.0.1:8787 for a local bill-sandbox",
+        "host": "http://127.0.0.1 for a local bill-sandbox",
+        "port": "443",
         "login": "finance-api@example.com",
     },
 }
@@ -91,7 +117,17 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "sensors": [{"integration-name": "BILL", "python-modules": ["airflow_provider_bill.sensors.bill"]}],
-        "triggers": [{"integration-name": "BILL", "python-modules": ["airflow_provider_bill.triggers.mfa"]}],
+        "triggers": [
+            {
+                "integration-name": "BILL",
+                "python-modules": ["airflow_provider_bill.triggers.mfa", "airflow_provider_bill.triggers.session"],
+            }
+        ],
+        "extra-links": [
+            "airflow_provider_bill.operators.links.BillReferenceLink",
+            "airflow_provider_bill.operators.links.BillErrorLink",
+        ],
+        "cli": ["airflow_provider_bill.cli.definition.get_cli_commands"],
         "config": {
             "bill": {
                 "description": "How the tasks of BILL share their sign-in.",
@@ -103,7 +139,15 @@ def get_provider_info() -> dict[str, Any]:
                         "type": "float",
                         "example": "120",
                         "default": "75",
-                    }
+                    },
+                    "sign_in_settle_seconds": {
+                        "description": "How long a sign-in waits for the writes of other hosts to be seen. Longer than "
+                        "Airflow's database takes for a write, or several hosts may sign in at once.",
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": "3",
+                        "default": "1",
+                    },
                 },
             }
         },

@@ -8,4 +8,5 @@ from packaging.version import Version
 _VERSION = Version(__version__).release
 
 AIRFLOW_V_3_0_PLUS = _VERSION >= (3, 0)
+AIRFLOW_V_3_1_PLUS = _VERSION >= (3, 1)
 AIRFLOW_V_3_3_PLUS = _VERSION >= (3, 3)

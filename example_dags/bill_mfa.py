@@ -8,11 +8,17 @@ Run it with ``{"vendor_id": "009...", "bill_id": "00n...", "amount": 12.5}``.
 
 from __future__ import annotations
 
+import json
+import os
+
 import pendulum
 from airflow.providers.common.compat.sdk import DAG, Param
 
 from airflow_provider_bill.operators.bill import BillApiOperator
 from airflow_provider_bill.operators.mfa import BillMfaOperator
+
+#: What the form offers; `make ui` names the local BILL's vendors and bills here.
+OFFERED = json.loads(os.environ.get("BILL_MFA_FORM", "{}"))
 
 with DAG(
     dag_id="bill_mfa",
@@ -21,8 +27,8 @@ with DAG(
     catchup=False,
     doc_md=__doc__,
     params={
-        "vendor_id": Param("", type="string", title="Vendor"),
-        "bill_id": Param("", type="string", title="Bill"),
+        "vendor_id": Param("", type="string", title="Vendor", **OFFERED.get("vendor_id", {})),
+        "bill_id": Param("", type="string", title="Bill", **OFFERED.get("bill_id", {})),
         "amount": Param(1.0, type="number", exclusiveMinimum=0, title="Amount"),
     },
     render_template_as_native_obj=True,

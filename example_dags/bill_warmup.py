@@ -4,6 +4,10 @@ Connection ``bill_default``. Every 20 minutes BILL is asked about the session, w
 for weeks. When the remembered device is trusted for less than 5 days, a form waits for a person, a new one each day, so
 that payments do not stop on day 31; BILL sends the code once somebody presses "Send me the code" there. Put a notifier
 of yours (Slack, e-mail, ...) into ``notifiers``.
+
+Where BILL refuses the credentials, one run fails and tells; the next ones are skipped and send nothing, until the
+connection is corrected. Before Airflow 3.1 there are no forms: have a notifier tell somebody to start
+``bill_mfa_without_hitl``.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from typing import Any
 import pendulum
 from airflow.providers.common.compat.sdk import DAG, get_current_context, task
 
+from airflow_provider_bill.exceptions import BillConfigurationError
 from airflow_provider_bill.operators.bill import BillSessionWarmupOperator
 from airflow_provider_bill.operators.mfa import BillMfaOperator
 
@@ -38,5 +43,11 @@ with DAG(
         asked = ti.get_ti_count(dag_id="bill_warmup", task_ids=["mfa"], states=["awaiting_input", "deferred"])
         return bool(found["needs_mfa"]) and not asked
 
-    mfa = BillMfaOperator(task_id="mfa", renew_within=RENEW_WITHIN, response_timeout=timedelta(hours=24), notifiers=[])
-    needs_mfa(warm_up.output) >> mfa
+    try:
+        mfa = BillMfaOperator(
+            task_id="mfa", renew_within=RENEW_WITHIN, response_timeout=timedelta(hours=24), notifiers=[]
+        )
+    except BillConfigurationError:  # before Airflow 3.1
+        pass
+    else:
+        needs_mfa(warm_up.output) >> mfa

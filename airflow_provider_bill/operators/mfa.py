@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_bill.client.device_label import check_device
 from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
 from airflow_provider_bill.hooks.errors import operator_errors
-from airflow_provider_bill.operators.base import BillOperator, shared_hook
+from airflow_provider_bill.operators.base import BillOperator, label_by_organization, shared_hook
 from airflow_provider_bill.operators.mfa_form import RESPONSE_TIMEOUT
 
 if TYPE_CHECKING:
@@ -113,6 +113,12 @@ class BillMfaValidateOperator(BaseSensorOperator):
         self.organization_id = organization_id
         self.remember = remember
         self.device = device
+        self._said = False
+
+    def pre_execute(self, context: Any) -> None:
+        """Label a mapped task."""
+        super().pre_execute(context)
+        label_by_organization(self, context)
 
     @operator_errors()
     def poke(self, context: Context) -> bool:
@@ -124,6 +130,11 @@ class BillMfaValidateOperator(BaseSensorOperator):
         challenge = Challenge.from_dict(self.challenge)
         hook = shared_hook(self.bill_conn_id, self.organization_id)
         outcome = hook.mfa.outcome(challenge)
+        if outcome == "over":
+            raise BillMfaError(
+                "BILL takes no more codes for this challenge",
+                advice="wait ten minutes after too many wrong codes, then clear the task that asked for the code too",
+            )
         # A new device of another organization of the user has yet to be honoured for this one.
         if outcome == "answered" and hook.mfa.is_trusted():
             log.info("Somebody else has passed MFA; no code is needed any more.")
@@ -134,6 +145,7 @@ class BillMfaValidateOperator(BaseSensorOperator):
             return False
         code = self._code(context)
         if not code:
+            self._say_where(context)
             return False
         mask_secret(code)
         try:
@@ -147,6 +159,14 @@ class BillMfaValidateOperator(BaseSensorOperator):
             log.warning("%s; waiting for another code in Variable %r.", error, self.code_source)
             return False
         return True
+
+    def _say_where(self, context: Context) -> None:
+        """Say once what is waited for; Airflow 2.11, which does not count the looks of a rescheduled task, at each."""
+        if not self._said and not context.get("task_reschedule_count"):
+            named = not callable(self.code_source) and "{{" not in self.code_source
+            where = f"in Variable {self.code_source!r}" if named else "from this task's code_source"
+            log.info("Waiting for the code that BILL has sent by text, %s.", where)
+        self._said = True
 
     def _code(self, context: Context) -> str:
         source = self.code_source

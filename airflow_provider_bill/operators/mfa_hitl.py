@@ -20,8 +20,8 @@ from airflow.sdk.timezone import utcnow
 from airflow_provider_bill.client.device_label import check_device
 from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
 from airflow_provider_bill.hooks.errors import operator_errors
-from airflow_provider_bill.operators.base import shared_hook
-from airflow_provider_bill.operators.mfa_form import ENTER, FIELD, NEW_TEXT, RESPONSE_TIMEOUT, SEND
+from airflow_provider_bill.operators.base import label_by_organization, shared_hook
+from airflow_provider_bill.operators.mfa_form import ENTER, FIELD, NEW_TEXT, RESPONSE_TIMEOUT, SEND, FormFacts
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -102,19 +102,10 @@ class BillMfaOperator(HITLOperator):
         else:  # an older standard provider waits for as long as the task may run
             kwargs.setdefault("execution_timeout", response_timeout)
         self._on_request = response_timeout is None or response_timeout > RESPONSE_TIMEOUT
-        if self._on_request:
-            subject = subject or "BILL asks for a code: have it sent when you have the phone at hand"
-            body = body or (
-                f"Connection **{bill_conn_id}**: press *{SEND}*, and BILL sends six digits to the phone of its user. "
-                f"Then reload this page, enter them and press *{ENTER}*, within five minutes. If this form comes back, "
-                "the code was wrong or too old; the task's log says more."
-            )
+        self._words = subject, body
         super().__init__(
-            subject=subject or "BILL asks for the code it has sent by text",
-            body=body
-            or f"Connection **{bill_conn_id}**: enter the six digits that BILL has just sent to the phone of its "
-            "user. If this form comes back, the code was wrong or too old: enter the one from the newest text. "
-            "The task's log says more.",
+            subject=subject or "BILL asks for a code",  # What is known only later is told when it is asked for.
+            body=body or f"Connection `{bill_conn_id}`",
             options=[SEND, ENTER] if self._on_request else [ENTER, NEW_TEXT],
             **kwargs,
         )
@@ -128,6 +119,11 @@ class BillMfaOperator(HITLOperator):
         self.device = device
         self.max_texts = max_texts
         self._until: str | None = None
+
+    def pre_execute(self, context: Any) -> None:
+        """Label a mapped task."""
+        super().pre_execute(context)
+        label_by_organization(self, context)
 
     @operator_errors()
     def execute(self, context: Context) -> dict[str, Any]:
@@ -146,6 +142,7 @@ class BillMfaOperator(HITLOperator):
             challenge = hook.mfa.challenge_if_needed(self.renew_within)
             if challenge is None:
                 return self._result(hook, None)
+        self._tell(hook, context, challenge)
         with contextlib.suppress(_TaskAwaitingInput):
             super().execute(context)  # HITLOperator's own asking, up to where it would wait in its own way
         self._wait(context, challenge)
@@ -236,7 +233,7 @@ class BillMfaOperator(HITLOperator):
                 "the code from the newest text.",
                 newest.sent_at,
             )
-            return self._ask(context, newest)
+            return self._ask(hook, context, newest)
         try:
             hook.mfa.validate(newest, code, device=self.device, remember=self.remember)
         except BillMfaError as error:
@@ -245,7 +242,7 @@ class BillMfaOperator(HITLOperator):
             if error.code not in (None, WRONG_CODE):
                 raise
             log.warning("%s", error)
-            return self._ask(context, hook.mfa.pending() or newest)
+            return self._ask(hook, context, hook.mfa.pending() or newest)
         return self._result(hook, event.get("responded_by_user"))
 
     def _too_old(self, hook: BillHook, context: Context, asked_for: Challenge | None, why: str) -> dict[str, Any]:
@@ -254,7 +251,7 @@ class BillMfaOperator(HITLOperator):
         if hook.mfa.is_trusted(self.renew_within):
             return self._result(hook, None)
         log.warning("%s; press %r for a new one.", why, SEND)
-        return self._ask(context, None)
+        return self._ask(hook, context, None)
 
     def _ask_with_new_text(
         self, hook: BillHook, context: Context, asked_for: Challenge | None, why: str
@@ -271,7 +268,7 @@ class BillMfaOperator(HITLOperator):
                     advice="clear the task while somebody has the phone at hand",
                 )
             log.warning("%s; %s texts were sent already, enter the code from the newest.", why, last.texts)
-            return self._ask(context, newest)
+            return self._ask(hook, context, newest)
         log.warning("%s; sending a new text, unless another task has just done so.", why)
         # A form for which no text was sent yet takes the one that is on its way.
         old = asked_for if self._on_request else asked_for or last
@@ -282,10 +279,39 @@ class BillMfaOperator(HITLOperator):
         if challenge is None:
             log.info("The BILL session has become trusted meanwhile; no code is needed.")
             return self._result(hook, None)
-        return self._ask(context, challenge)
+        return self._ask(hook, context, challenge)
 
-    def _ask(self, context: Context, challenge: Challenge | None) -> NoReturn:
+    def _tell(self, hook: BillHook, context: Context, challenge: Challenge | None) -> None:
+        """Put into the form what is asked for, of whom and until when, unless the DAG brings words of its own.
+
+        Airflow stores it when the form is made, and never changes the words of a form, also not when the task is
+        cleared; notifiers and listeners get to see the new ones each time.
+        """
+        subject, body = self._words
+        if subject and body:
+            return
+        from airflow_provider_bill.sessions.mfa import TRIES
+        from airflow_provider_bill.sessions.times import from_text
+
+        ti, until = context["task_instance"], self._deadline()
+        if challenge is not None:
+            # What closes first: a form that waits for less than the life of a code, or the code.
+            short = self.response_timeout is not None and self.response_timeout < RESPONSE_TIMEOUT
+            until = min(until, challenge.ends_at) if until is not None and short else challenge.ends_at
+        facts = FormFacts(
+            waiting=(ti.dag_id, ti.run_id, ti.task_id, -1 if ti.map_index is None else ti.map_index),
+            connection=self.bill_conn_id,
+            **hook.mfa.whom(challenge),
+            sent_at=None if challenge is None else from_text(challenge.sent_at),
+            until=until,
+            tries_left=None if challenge is None else challenge.tries_left,
+            tries=TRIES,
+        )
+        self.subject, self.body = subject or facts.subject, body or facts.body
+
+    def _ask(self, hook: BillHook, context: Context, challenge: Challenge | None) -> NoReturn:
         """Ask once more, in the form that is there."""
+        self._tell(hook, context, challenge)
         if not self._erased:
             self._erase_answer(context, required=True)  # An answer that stays would be taken again and again.
         for notifier in self.notifiers:

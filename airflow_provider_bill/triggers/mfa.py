@@ -14,11 +14,15 @@ from airflow.sdk.timezone import utcnow
 from airflow.triggers.base import TriggerEvent
 from asgiref.sync import sync_to_async
 
+from airflow_provider_bill.exceptions import BillStoreError
+
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: Seconds between two looks at whether another has passed MFA.
-TRUST_SECONDS = 60.0
+TRUST_SECONDS = 15.0
+#: Looks at the form that may fail one after the other: two minutes of an API server that is away end no wait.
+FAILED_LOOKS = 24
 
 
 class BillMfaTrigger(HITLTrigger):
@@ -45,6 +49,7 @@ class BillMfaTrigger(HITLTrigger):
         self.organization_id = organization_id
         self.renew_within = renew_within
         self.trust_seconds = trust_seconds
+        self._failed = 0
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return this class in place of Airflow's."""
@@ -73,7 +78,20 @@ class BillMfaTrigger(HITLTrigger):
             yield TriggerEvent(_Unshown(event.payload))  # type: ignore[no-untyped-call]
 
     async def _is_answered(self) -> bool:
-        return (await _uninterrupted(lambda: get_hitl_detail_content_detail(ti_id=self.ti_id))).response_received
+        try:
+            form = await _uninterrupted(lambda: get_hitl_detail_content_detail(ti_id=self.ti_id))
+        except Exception as error:
+            self._failed += 1
+            if self._failed > FAILED_LOOKS:
+                # Its own text can quote the answer, and a triggerer logs it.
+                raise BillStoreError(
+                    f"the form for the MFA code could not be looked at ({type(error).__name__})",
+                    advice="clear the task",
+                ) from None
+            log.warning("The form for the MFA code could not be looked at (%s); trying again.", type(error).__name__)
+            return False
+        self._failed = 0
+        return form.response_received
 
     def _looks_trusted(self) -> bool:
         from airflow_provider_bill.operators.base import shared_hook
