@@ -1,1 +1,1 @@
-"""Measures what the README claims; ``python -m benchmarks`` writes tables and plots to ``benchmarks/results``."""
+"""Measures what ``docs/measured.md`` says; ``python -m benchmarks`` writes tables and plots to ``results``."""
