@@ -9,15 +9,21 @@ find_python = $(shell for name in $(1); do "$$name" -c 'import sys; sys.exit(not
 PYTHON ?= $(call find_python,python3 python3.11 python3.12 python3.13 python,13)
 # Airflow 2.11 does not run on Python 3.13.
 PYTHON_2_11 ?= $(call find_python,$(PYTHON) python3.11 python3.12,12)
+# The interpreter of one version, by its name or where pyenv keeps it.
+exact_python = $(shell for name in python$(1) $(HOME)/.pyenv/versions/$(1).*/bin/python; do \
+	"$$name" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(1)")' 2>/dev/null && { echo "$$name"; break; }; done)
 
 UV_VERSION := 0.13.8
-AIRFLOWS := 3.3 3.1 2.11
+AIRFLOWS := 3.3 3.2 3.1 2.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := .installed
 INPUTS := pyproject.toml Makefile
+QUICK := not generated and not browser
 
-.PHONY: help demo ui test lint matrix bench constraints build clean
+NIGHTLY := nightly-3.2 nightly-py3.12 nightly-py3.13 nightly-newest nightly-supervised
+
+.PHONY: help demo ui test interface coverage browser browser-2.11 fuzz lint docs matrix nightly $(NIGHTLY) bench constraints build dist-test clean FORCE
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,9 +34,25 @@ demo: $(VENV)/$(INSTALLED) ## Run the sharing example in a real Airflow against 
 ui: $(VENV)/$(INSTALLED) ## Leave Airflow's web page and the local BILL running until Ctrl-C
 	$(BIN)/python -m dev.ui
 
-test: $(VENV)/$(INSTALLED) ## Run all tests on Airflow 3.3 and measure their coverage
+test: $(VENV)/$(INSTALLED) ## Run the tests on Airflow 3.3, but for those of the next three targets
+	$(BIN)/python -m pytest -m "$(QUICK) and not interface" -n 3
+
+interface: $(VENV)/$(INSTALLED) ## Run the tests of the command line and of the page in Airflow
+	$(BIN)/python -m pytest -m interface -n 2
+
+browser: $(VENV)/$(INSTALLED) ## Press what people press, in a real browser (needs chromium)
+	$(BIN)/python -m pytest -m browser
+
+browser-2.11: .venv-2.11/$(INSTALLED) ## The same on Airflow 2.11: the connection form and its Test button
+	.venv-2.11/bin/python -m pytest -m browser tests/browser
+
+fuzz: $(VENV)/$(INSTALLED) ## Ask the local BILL 20,000 generated calls, and draw more schedules of payments
+	$(BIN)/python -m pytest -m generated -n 2
+
+coverage: $(VENV)/$(INSTALLED) ## Run the tests of test and interface, and measure how much of the code they run
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2 --dist loadgroup
+	$(BIN)/coverage run -m pytest -m "$(QUICK) and not interface" -n 3
+	$(BIN)/coverage run -m pytest -m interface -n 2
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
@@ -39,13 +61,36 @@ lint: $(VENV)/$(INSTALLED) ## Check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-matrix: matrix-3.1 matrix-2.11 ## Run all tests but the supervised ones on Airflow 3.1 and 2.11, at midnight, far from UTC
+docs: .venv-docs/$(INSTALLED) ## Build the site of docs/ into site/, check its links and that it loads nothing from elsewhere
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
+	.venv-docs/bin/python -m dev.site_check
+
+matrix: matrix-3.2 matrix-3.1 matrix-2.11 ## Run all tests but the supervised ones on older Airflows, at midnight, far from UTC
 
 matrix-%: .venv-%/$(INSTALLED)
-	TZ=$(ZONE) .venv-$*/bin/python -m pytest -m "not supervised" -n 2 --at-midnight
+	TZ=$(ZONE) .venv-$*/bin/python -m pytest $(MATRIX)
 
+MATRIX := -m "not supervised and $(QUICK)" -n 2 --at-midnight
+matrix-3.2 nightly-3.2: ZONE := Asia/Kathmandu
 matrix-3.1: ZONE := Pacific/Auckland
 matrix-2.11: ZONE := America/St_Johns
+
+nightly: ## Run what CI has no time for (an hour and more), and note the results in docs/tested.md
+	$(MAKE) --no-print-directory --keep-going $(NIGHTLY)
+
+nightly-3.2: .venv-3.2/$(INSTALLED)
+	TZ=$(ZONE) .venv-3.2/bin/python -m dev.tested "all but supervised and browser" $(MATRIX)
+
+$(filter nightly-py%,$(NIGHTLY)): nightly-py%: .venv-py%/$(INSTALLED)
+	.venv-py$*/bin/python -m dev.tested "all but supervised and browser" $(MATRIX)
+
+nightly-newest: .venv-newest/$(INSTALLED)
+	.venv-newest/bin/python -m dev.tested "all but supervised and browser, newest dependencies" $(MATRIX)
+
+nightly-supervised: .venv-3.1/$(INSTALLED)
+	.venv-3.1/bin/python -m dev.tested "sharing, writes and MFA, supervised" $(SUPERVISED)
+
+SUPERVISED := $(addprefix tests/supervised/,test_sharing.py test_writes.py test_mfa.py test_mfa_two_operators.py)
 
 bench: .venv-bench/$(INSTALLED) ## Run the benchmarks and write benchmarks/results (about 12 minutes)
 	.venv-bench/bin/python -m benchmarks
@@ -60,19 +105,24 @@ constraints: $(BIN)/uv ## Bring the pinned versions up to date
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
 		--extra hitl --extra sandbox --group dev --group bench \
 		--constraint constraints/airflow-3.3.in --output-file constraints/bench.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
+		--group docs --output-file constraints/docs.txt
 
 build: $(VENV)/$(INSTALLED) ## Build and check the wheel and the source distribution
 	rm -rf dist
 	$(BIN)/uv build --quiet --build-constraint constraints/airflow-3.3.txt
 	$(BIN)/twine check --strict dist/*
 
+dist-test: build ## Install both into an empty environment, and run a DAG there
+	$(BIN)/python -m dev.dist_test
+
 clean: ## Remove environments, caches and built files
-	rm -rf .venv .venv-* dist build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* dist build site .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # -- environments: a stamp says that what is installed is what the constraints and pyproject.toml ask for --------
 
-.PRECIOUS: .venv-%/$(INSTALLED) .venv-%/bin/uv
+.PRECIOUS: .venv-%/$(INSTALLED) .venv-%/bin/uv .venv-py%/$(INSTALLED) .venv-py%/bin/uv
 
 $(VENV)/$(INSTALLED): constraints/airflow-3.3.txt $(INPUTS) | $(BIN)/uv
 	$(call install,$(VENV),$<)
@@ -83,17 +133,33 @@ $(VENV)/$(INSTALLED): constraints/airflow-3.3.txt $(INPUTS) | $(BIN)/uv
 .venv-bench/$(INSTALLED): constraints/bench.txt $(INPUTS) | .venv-bench/bin/uv
 	$(call install,.venv-bench,$<,--group bench)
 
+# Not pinned: what a company gets that installs it today.
+.venv-newest/$(INSTALLED): FORCE | .venv-newest/bin/uv
+	.venv-newest/bin/uv pip install --quiet --upgrade --python .venv-newest/bin/python \
+		--editable '.[hitl,sandbox]' --group dev
+
+.venv-py%/$(INSTALLED): constraints/airflow-3.3.txt $(INPUTS) | .venv-py%/bin/uv
+	$(call install,.venv-py$*,$<)
+
+# Only what draws the site: it reads our code, and does not import it.
+.venv-docs/$(INSTALLED): constraints/docs.txt $(INPUTS) | .venv-docs/bin/uv
+	.venv-docs/bin/uv pip install --quiet --python .venv-docs/bin/python --constraint $< --group docs
+	@touch $@
+
 $(BIN)/uv:
 	$(call create,$(VENV),$(PYTHON))
 
 .venv-2.11/bin/uv:
 	$(call create,.venv-2.11,$(PYTHON_2_11))
 
+.venv-py%/bin/uv:
+	$(call create,.venv-py$*,$(call exact_python,$*))
+
 .venv-%/bin/uv:
 	$(call create,.venv-$*,$(PYTHON))
 
 define create
-	@test -n "$(2)" || { echo "No fitting Python found: install 3.11 or 3.12, or name one with make PYTHON=..." >&2; exit 1; }
+	@test -n "$(2)" || { echo "No fitting Python found for $(1): install it, or name one with make PYTHON=..." >&2; exit 1; }
 	$(2) -m venv --clear $(1)
 	$(1)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 endef

@@ -60,7 +60,8 @@ class _Airflow3:
             "API_AUTH__JWT_SECRET": secrets.token_hex(32),
             "DAG_PROCESSOR__REFRESH_INTERVAL": "3",
             "DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
-            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "30",
+            # A new or changed file is read at once; the others need not be read again and again.
+            "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
         }
 
     @staticmethod
@@ -109,7 +110,7 @@ class _Airflow2:
             "WEBSERVER__CONFIG_FILE": str(config),
             "WEBSERVER__SECRET_KEY": secrets.token_hex(16),
             "SCHEDULER__DAG_DIR_LIST_INTERVAL": "3",
-            "SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "30",
+            "SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "600",
         }
 
     @staticmethod
@@ -139,6 +140,8 @@ class AirflowHarness:
     :param triggerer: also run a triggerer (for deferred tasks).
     :param parallelism: tasks at once (Airflow 2.11 on SQLite: always one).
     :param port: port of the web page and REST API; 0 takes a free one.
+    :param serve_logs: also serve the logs of tasks that run now, as the web page asks for them.
+    :param base_path: where below its address the web page lies, such as `/airflow` (Airflow 3).
     """
 
     def __init__(
@@ -149,12 +152,15 @@ class AirflowHarness:
         triggerer: bool = False,
         parallelism: int = 8,
         port: int = 0,
+        serve_logs: bool = False,
+        base_path: str = "",
     ) -> None:
+        self._serve_logs = serve_logs
         self._dialect = _Airflow3() if airflow_version() >= (3, 0) else _Airflow2()
         self._services: list[Service] = []
         self._triggerer = triggerer
         self._port = port or free_port()
-        self.url = f"http://127.0.0.1:{self._port}"
+        self.url = f"http://127.0.0.1:{self._port}{base_path}"
         self.home = Path(tempfile.mkdtemp(prefix="bill-airflow-"))
         self._http = requests.Session()
         self._http.trust_env = False  # a proxy from the environment has no business on loopback
@@ -175,12 +181,14 @@ class AirflowHarness:
         """Create the database, start all components and wait until they report themselves healthy."""
         try:
             self.cli("db", "migrate")
+            self._never_reuse_trigger_ids()
             self._start_server()
             components = dict(self._dialect.components)
             if self._triggerer:
                 components["triggerer"] = ["triggerer", "--skip-serve-logs"]
             for name, arguments in components.items():
-                self._start_service(name, arguments)
+                wanted = [word for word in arguments if not (self._serve_logs and word == "--skip-serve-logs")]
+                self._start_service(name, wanted)
             wait_until(self._healthy, timeout, "Airflow to become healthy")
             self._dialect.authenticate(self._http, self.url)
             # The examples keep to BILL's three calls at once by it.
@@ -411,7 +419,13 @@ class AirflowHarness:
             task = self._task(dag_id, run_id, task_id, map_index)
             return task["state"] in ("awaiting_input", "deferred") and self.scheduler_knows(task)
 
-        wait_until(asked, timeout, f"{task_id} to ask a person")
+        try:
+            wait_until(asked, timeout, f"{task_id} to ask a person")
+        except TimeoutError as error:
+            task = self._task(dag_id, run_id, task_id, map_index)
+            seen = {"state": task["state"], "try_number": task["try_number"], "known": self.scheduler_knows(task)}
+            log = self.task_log(dag_id, run_id, task_id, task["try_number"], map_index)
+            raise TimeoutError(f"{error}; it is {seen}\n{log[-4000:]}") from None
         return self.rest("PATCH", path, {"chosen_options": list(options), "params_input": dict(params or {})})
 
     # -- what is stored -----------------------------------------------------------------------------------
@@ -452,8 +466,12 @@ class AirflowHarness:
             "CORE__FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
             "CORE__PARALLELISM": str(parallelism),
             "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
-            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
+            # On a busy machine another component may have the database for longer than SQLite's five seconds.
+            "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",
             "LOGGING__COLORED_CONSOLE_LOG": "False",
+            # Several Airflows may run on this machine.
+            "LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+            "LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             # uv would ask a package index for the pip that it puts into a virtualenv.
             "STANDARD__VENV_INSTALL_METHOD": "pip",
@@ -473,6 +491,22 @@ class AirflowHarness:
             **{f"AIRFLOW__{key}": value for key, value in settings.items()},
             **more,
         }
+
+    def _never_reuse_trigger_ids(self) -> None:
+        """Have a new trigger never get the id of one that was just deleted, as on any other database.
+
+        A triggerer that has not yet noticed takes the one for the other: a task that was cleared and waits anew then
+        fails by the end of its own old trigger.
+        """
+        with contextlib.closing(sqlite3.connect(self.home / "airflow.db")) as database, database:
+            found = database.execute("SELECT sql FROM sqlite_master WHERE tbl_name = 'trigger' ORDER BY type DESC")
+            table, *indexes = [sql for (sql,) in found if sql]
+            plain, key = "id INTEGER NOT NULL", "CONSTRAINT trigger_pkey PRIMARY KEY (id)"
+            if plain not in table or key not in table:
+                raise RuntimeError(f"the table of triggers is not as expected:\n{table}")
+            table = table.replace(plain, "id INTEGER PRIMARY KEY AUTOINCREMENT").replace(key, "CHECK (id > 0)")
+            for statement in ('DROP TABLE "trigger"', table, *indexes):
+                database.execute(statement)
 
     def _scheduler_log(self) -> str:
         return (self.home / "scheduler.log").read_text(errors="replace")

@@ -1,4 +1,4 @@
-"""Runs a DAG object to its end in this process, alike on Airflow 2.11, 3.1 and 3.3.
+"""Runs a DAG object to its end in this process, alike on Airflow 2.11 and 3.
 
 Every Airflow import is inside a function: the caller sets `AIRFLOW_HOME` first.
 """
@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from dev.airflow_harness import airflow_version
+from dev.processes import wait_until
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,27 @@ def forget_variables() -> None:
 
     with create_session() as session:
         session.execute(delete(Variable))
+
+
+def forget_task_states() -> None:
+    """Delete what tasks have noted in Airflow's store of their states (Airflow 3.3 and newer)."""
+    if airflow_version() < (3, 3):
+        return
+    from airflow.models.task_state_store import TaskStateStoreModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete
+
+    with create_session() as session:
+        session.execute(delete(TaskStateStoreModel))
+
+
+def forget_masked_secrets() -> None:
+    """Have Airflow mask nothing that it was told so far in this process: looking for thousands of texts takes long."""
+    for name in ("airflow._shared", "airflow.sdk._shared", "airflow.utils.log"):
+        module: Any = sys.modules.get(f"{name}.secrets_masker")
+        if module is not None:
+            masker = module._secrets_masker()
+            masker.patterns, masker.replacer = set(), None
 
 
 def run_dag_in_process(dag: Any, conf: dict[str, Any] | None = None) -> DagResult:
@@ -87,7 +111,20 @@ def _build_api_once() -> None:
     from airflow.sdk.execution_time import supervisor
 
     if not hasattr(supervisor.in_process_api_server, "cache_info"):
-        supervisor.in_process_api_server = functools.cache(supervisor.in_process_api_server)
+        supervisor.in_process_api_server = functools.cache(_started(supervisor.in_process_api_server))
+
+
+def _started(make: Callable[[], Any]) -> Callable[[], Any]:
+    """Return what makes the server and waits until it has started, which Airflow 3.2 does not do by itself."""
+
+    def start() -> Any:
+        api = make()
+        if airflow_version()[:2] == (3, 2):
+            api.transport  # noqa: B018 - starts it
+            wait_until(lambda: hasattr(api.app.state, "svcs_registry"), 60, "Airflow's API server in this process")
+        return api
+
+    return start
 
 
 def _tasks(run: Any) -> list[Any]:

@@ -10,12 +10,14 @@ from typing import Any
 
 import requests
 
+from airflow_provider_bill.sandbox.testing.controls import Controls
+
 SECRET_FIELDS = {"password", "key", "developer_key", "token", "value", "client_secret", "developer_api_key"}
 
 Headers = dict[str, str]
 
 
-class LocalBill:
+class LocalBill(Controls):
     """The local BILL at an address.
 
     The calls of BILL itself return what was answered, also a refusal; a control that is refused raises.
@@ -24,7 +26,7 @@ class LocalBill:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        super().__init__(url)
         self.v3 = f"{url}/connect/v3"
         self.v2 = f"{url}/api/v2"
         self.http = requests.Session()
@@ -36,30 +38,15 @@ class LocalBill:
 
     # -- controls -----------------------------------------------------------------------------------------
 
-    def control(self, method: str, path: str, body: Any = None) -> Any:
-        """Use a control below `/_sandbox/` and return its answer."""
-        answer = self.http.request(method, f"{self.url}/_sandbox/{path}", json=body, timeout=30)
-        if not answer.ok:
-            raise RuntimeError(f"bill-sandbox {method} {path}: {answer.status_code} {answer.text[:500]}")
-        return answer.json()
-
     def reset(self) -> None:
         """Go back to the seeded state: clock, settings, counters, sessions, cookies."""
-        self.control("POST", "reset")
+        super().reset()
         self.http.cookies.clear()
         self.__dict__.pop("seed", None)
-
-    def stats(self) -> dict[str, Any]:
-        """Return the counters since the last reset."""
-        return dict(self.control("GET", "stats"))
 
     def count_calls(self, path: str) -> int:
         """Count the calls of one of BILL's own paths."""
         return int(self.stats()["by_path"].get(path, 0))
-
-    def settings(self, **changes: Any) -> None:
-        """Change the named settings."""
-        self.control("PUT", "settings", changes)
 
     def fault(self, path: str, kind: str = "status", **order: Any) -> dict[str, Any]:
         """Have the next answers on a path go wrong."""
@@ -69,9 +56,9 @@ class LocalBill:
         """Return every payment that was made, by whatever call."""
         return list(self.control("GET", "payments"))
 
-    def holds_an_answer(self) -> bool:
-        """Return whether a fault is holding an answer back."""
-        return any(row["held"] for row in self.control("GET", "faults"))
+    def held_answers(self) -> int:
+        """Return how many answers faults are holding back."""
+        return sum(row["held"] for row in self.control("GET", "faults"))
 
     def release_answers(self) -> int:
         """Let every answer go that a fault holds back, and return how many there were."""

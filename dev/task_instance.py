@@ -136,9 +136,13 @@ class TaskInstance:
 
     :param clock: gives the present moment in UTC
     :param store: where its notes lie
+    :param place: dag, run, task and map index
     """
 
-    def __init__(self, clock: Clock, store: Store | None = None) -> None:
+    def __init__(
+        self, clock: Clock, store: Store | None = None, place: tuple[str | int, ...] = ("dag", "run", "task", -1)
+    ) -> None:
+        self.place = place
         self.store = store or TroubledStore()
         self.settlements = MemoryStore()
         self.time = Time()
@@ -151,6 +155,7 @@ class TaskInstance:
             "bill_write",
             settlements=self.settlements,
             task_try=TaskTry(),
+            place=self.place,
             clock=self._clock,
             sleep=self.time.sleep,
             monotonic=self.time,

@@ -27,6 +27,7 @@ from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.environments import resolve_environment
 from airflow_provider_bill.client.session import BillSession, Clock
 from airflow_provider_bill.exceptions import BillError
+from airflow_provider_bill.hooks.connection_words import kind_of
 from airflow_provider_bill.sessions.locks import LEASE_SECONDS, LeaseLock
 from airflow_provider_bill.sessions.shared import SharedSession
 from airflow_provider_bill.sessions.stores import Store, VariableStore
@@ -109,7 +110,7 @@ def new_shared_session(
     fields = {"login": connection.get("login"), "password": connection.get("password"), **connection["extra"]}
     if organization_id:
         fields["organization_id"] = organization_id
-    credentials = credentials_from(fields.get("sign_in") or "v3", fields)
+    credentials = credentials_from(kind_of(fields.get("sign_in") or ""), fields)
     client = KilledClient(credentials, resolve_environment("sandbox", url), clock=clock)
     client.killed = killed
     return SharedSession(client, "bill", store=store, lock=LeaseLock(store, lease_seconds=lease_seconds), clock=clock)
