@@ -28,12 +28,16 @@ def _isolate_airflow() -> None:
         {
             "AIRFLOW_HOME": str(AIRFLOW_HOME),
             "AIRFLOW__CORE__DAGS_FOLDER": str(AIRFLOW_HOME / "dags"),
+            # `airflow db migrate` writes one into airflow.cfg; Airflow 3.2 runs no DAG without it.
+            "AIRFLOW__API_AUTH__JWT_SECRET": "0123456789abcdef0123456789abcdef",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
             "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME}/airflow.db",
             "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            # There is no other host whose writes a sign-in would have to wait for.
+            "AIRFLOW__BILL__SIGN_IN_SETTLE_SECONDS": "0.01",
         }
     )
 
@@ -41,8 +45,9 @@ def _isolate_airflow() -> None:
 _isolate_airflow()
 
 from dev.clock import START, ManualClock  # noqa: E402
-from dev.dag_runner import DagResult, forget_variables, migrate, run_dag_in_process  # noqa: E402
+from dev.dag_runner import DagResult, forget_masked_secrets, forget_variables, migrate, run_dag_in_process  # noqa: E402
 from dev.local_bill import LocalBill  # noqa: E402
+from dev.misbehaving_server import MisbehavingServer  # noqa: E402
 from dev.processes import interrupt_on_sigterm  # noqa: E402
 from dev.sandbox_process import SandboxProcess  # noqa: E402
 
@@ -60,9 +65,34 @@ def pytest_configure() -> None:
     interrupt_on_sigterm()
 
 
+#: Of the supervised tests, those that wait for a person, an hour or a session; the others take as long together.
+WAITING = ("test_mfa", "test_many_organizations", "test_session_asset")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Send the supervised tests to two processes, each with one Airflow; others to whichever process is free."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    def scope(nodeid: str) -> str:
+        if not nodeid.startswith("tests/supervised/"):
+            return nodeid
+        return "supervised, waiting" if any(name in nodeid for name in WAITING) else "supervised"
+
+    scheduling = LoadScopeScheduling(config, log)
+    scheduling._split_scope = scope
+    return scheduling
+
+
 def pytest_unconfigure() -> None:
     """Leave no temporary home behind."""
     shutil.rmtree(AIRFLOW_HOME, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def nothing_masked() -> None:
+    """Begin each test with no secret of those before it: Airflow compiles all that it masks anew for each new one."""
+    forget_masked_secrets()
 
 
 @pytest.fixture(autouse=True)
@@ -148,3 +178,17 @@ def connect(bill: LocalBill, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         return [secret for secret in secrets if secret]
 
     return set_up
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., MisbehavingServer]]:
+    """Start servers that give these replies, one after the other."""
+    servers: list[MisbehavingServer] = []
+
+    def start(*replies: bytes | str, certified: Path | None = None) -> MisbehavingServer:
+        servers.append(MisbehavingServer(*replies, certified=certified))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

@@ -6,15 +6,20 @@ import ast
 import dataclasses
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_bill.client.auth import kinds
-from airflow_provider_bill.get_provider_info import CONNECTION_FIELDS, get_provider_info
+from airflow_provider_bill.get_provider_info import CONNECTION_FIELDS, SIGN_INS, get_provider_info
 from airflow_provider_bill.hooks.bill import BillHook
 from airflow_provider_bill.hooks.connection import EXTRAS
+from airflow_provider_bill.hooks.connection_words import kind_of
+from airflow_provider_bill.operators.bill import BillApiOperator
+from airflow_provider_bill.operators.mfa import BillMfaValidateOperator
 from airflow_provider_bill.sessions import keys
 from airflow_provider_bill.sessions.identity import Identity
 
@@ -24,6 +29,8 @@ PACKAGE = ROOT / "airflow_provider_bill"
 OWN_FIELDS = {"host", "login", "password", "extra", "user"}
 #: Fields of BILL's answers.
 BILLS_FIELDS = {"expires_in", "response_status"}
+#: Fields of what our operators return.
+RESULTS = {"entered_by"}
 POOL = "bill_api"
 IDENTITY = Identity("conn", "008A", "v3", "https://bill.example.com")
 TEAM = dataclasses.replace(IDENTITY, team="finance")
@@ -65,11 +72,18 @@ def test_every_field_of_the_connection_that_a_message_names_exists() -> None:
 
 
 def test_every_word_with_an_underscore_in_a_message_is_a_name_that_a_user_can_find() -> None:
-    methods = (BillHook.__init__, BillHook.send, BillHook.settle_write)
+    methods: list[Callable[..., Any]] = [
+        BillHook.__init__,
+        BillHook.send,
+        BillHook.paginate,
+        BillHook.download,
+        BillHook.settle_write,
+    ]
+    methods += [BillApiOperator.__init__, BillMfaValidateOperator.__init__, BaseOperator.__init__]
     arguments = {name for method in methods for name in inspect.signature(method).parameters} | {"settle_write"}
     dags = {path.stem for path in (ROOT / "example_dags").glob("*.py")}
     options = set(get_provider_info()["config"]["bill"]["options"])
-    known = {*EXTRAS, *arguments, *dags, *options, *kinds(), *BILLS_FIELDS, POOL}
+    known = {*EXTRAS, *arguments, *dags, *options, *kinds(), *SIGN_INS, *BILLS_FIELDS, *RESULTS, POOL}
     for word, place in named(r"(?<![/\w.])([a-z]+(?:_[a-z]+)+)\b"):
         assert word in known, place
 
@@ -85,7 +99,7 @@ def test_the_extras_that_are_read_are_those_of_the_form() -> None:
 
 
 def test_the_form_offers_every_kind_of_sign_in_and_no_other() -> None:
-    assert set(CONNECTION_FIELDS["sign_in"]["schema"]["enum"]) == set(kinds())
+    assert {kind_of(stored) for stored in CONNECTION_FIELDS["sign_in"]["schema"]["enum"]} == set(kinds())
 
 
 @pytest.mark.parametrize(
@@ -105,13 +119,14 @@ def test_the_form_offers_every_kind_of_sign_in_and_no_other() -> None:
         keys.settlement_key("0123456789abcdef"),
     ],
 )
-def test_every_variable_is_named_in_the_readme(key: str) -> None:
-    assert f"`{key.partition('__')[0]}__" in (ROOT / "README.md").read_text()
+def test_every_variable_is_named_on_the_page_about_security(key: str) -> None:
+    assert f"`{key.partition('__')[0]}__" in (ROOT / "docs" / "security.md").read_text()
 
 
 def test_all_keys_differ() -> None:
     made = [
         *(keys.credentials_note_key(one, b"credentials") for one in (IDENTITY, TEAM)),
+        *(keys.credentials_note_key(one, b"credentials", key) for one in (IDENTITY, TEAM) for key in ("k1", "k2")),
         *(keys.organization_note_key(one, b"credentials") for one in (IDENTITY, TEAM)),
         *(keys.sign_in_lease_key(one, "ada@example.com", place) for one in (IDENTITY, TEAM) for place in (0, 1)),
         *(keys.block_note_key(one, "developer-key") for one in (IDENTITY, TEAM)),

@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "example_dags": (PACKAGE,),
     "dev": (PACKAGE, "dev"),
     "benchmarks": (PACKAGE, "dev", "benchmarks"),
-    "tests": (PACKAGE, "dev", "tests"),
+    "tests": (PACKAGE, "dev", "benchmarks", "tests"),
 }
 BELOW_THE_TOP = [part for part in MAY_IMPORT if part.startswith(f"{PACKAGE}.")]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,16 +64,3 @@ def client_of(bill: LocalBill, make_client: MakeClient) -> ClientOf:
         return make_client(credentials_from(kind, bill.fields(kind, **changes)), bill.url)
 
     return make
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    servers: list[MisbehavingServer] = []
-
-    def start(*replies: bytes | str, certified: Path | None = None) -> MisbehavingServer:
-        servers.append(MisbehavingServer(*replies, certified=certified))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()

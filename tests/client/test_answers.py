@@ -64,7 +64,7 @@ def envelope(code: str, message: str = "Words.") -> dict[str, Any]:
 
 REFUSED = (1101, 1102, 1103, 1104, 1105, 1106, 1110, 1111, 1113, 1178)
 MFA_STEPS = (1354, 1355, 1356, 1358, 1374, 5324)
-CALLS = (1002, 1108, 1120, 1121, 1122, 1123, 1128, 1129, 1130, 1131, 1150, 1151, 1152, 1402, 1570)
+CALLS = (1002, 1108, 1120, 1121, 1122, 1123, 1128, 1129, 1130, 1131, 1150, 1151, 1152, 1159, 1171, 1205, 1402, 1570)
 EXPECTED = {
     **dict.fromkeys(REFUSED, BillSignInRefusedError),
     **dict.fromkeys(MFA_STEPS, BillMfaError),

@@ -202,7 +202,7 @@ def test_a_session_serves_only_its_own_developer_key(bill: LocalBill, client_of:
 
 @pytest.mark.parametrize(
     ("method", "path", "params", "code"),
-    [("GET", "/v3/Vendors", None, "BDC_1121"), ("GET", "/v3/vendors", {"max": 101}, None)],
+    [("GET", "/v3/vendorz", None, "BDC_1121"), ("GET", "/v3/vendors", {"max": 101}, None)],
 )
 def test_a_wrong_call_is_an_error_that_is_not_tried_again(
     bill: LocalBill,

@@ -13,12 +13,12 @@ def test_the_two_environments_are_bills_own_hosts() -> None:
     assert (sandbox.v3_base, sandbox.v2_base, sandbox.token_url) == (
         "https://gateway.stage.bill.com/connect",
         "https://api-stage.bill.com/api/v2",
-        "https://gateway.stage.bill.com/connect/authx/token",
+        "https://auth.stage.bill.com/authx/token",
     )
     assert (production.v3_base, production.v2_base, production.token_url) == (
         "https://gateway.prod.bill.com/connect",
         "https://api.bill.com/api/v2",
-        "https://gateway.prod.bill.com/connect/authx/token",
+        "https://auth.bill.com/authx/token",
     )
 
 
@@ -64,6 +64,8 @@ def test_a_bill_host_of_the_right_environment_changes_nothing(host: str) -> None
         ("sandbox", "login.stage.us.bill.com", "gateway.stage.bill.com"),
         ("sandbox", "gateway.bill.com", "gateway.stage.bill.com"),
         ("sandbox", "gateway.prod.bill.com", "production"),
+        ("sandbox", "auth.stage.bill.com", "gateway.stage.bill.com"),
+        ("production", "https://auth.bill.com", "gateway.prod.bill.com"),
         ("production", "api-stage.bill.com", "sandbox"),
         ("sandbox", "http://gateway.stage.bill.com", "https"),
         ("sandbox", "http://proxy.example.com", "https"),
@@ -89,11 +91,19 @@ def test_a_host_that_is_neither_bill_nor_loopback_nor_https_is_refused(name: str
 
 
 def test_a_token_url_may_be_set_apart_and_obeys_the_same_rules() -> None:
-    url = "https://auth.example.com/oauth/token"
-    assert resolve_environment("sandbox", oauth_url=url).token_url == url
+    for url in (
+        "https://auth.example.com/oauth/token",
+        "https://auth.stage.bill.com/authx/token",
+        "https://gateway.stage.bill.com/connect/authx/token",
+    ):
+        assert resolve_environment("sandbox", oauth_url=url).token_url == url
+    assert resolve_environment("sandbox", "127.0.0.1:1", url).v3_base == "http://127.0.0.1:1/connect"
     for wrong in (
         "http://auth.example.com/t",
         "https://gateway.prod.bill.com/authx/token",
+        "https://auth.bill.com/authx/token",
+        "https://auth.stage.bill.com:444/authx/token",
+        "http://auth.stage.bill.com/authx/token",
         "https://a.example.com",
     ):
         with pytest.raises(BillConfigurationError, match="extra oauth_url"):

@@ -20,7 +20,7 @@ from airflow_provider_bill.exceptions import BillConfigurationError
     ],
 )  # fmt: skip
 def test_a_v3_path_is_taken(path: str) -> None:
-    assert v3_path(path) == "/" + path.lstrip("/")
+    assert v3_path(path) == "/" + path.strip("/")
 
 
 @pytest.mark.parametrize("path", ["List/Vendor.json", "/Crud/Read/Vendor.json", "Login.json"])
@@ -199,6 +199,7 @@ def test_the_protected_v3_calls_are_known(method: str, path: str, body: Any, pro
         ("/MFAChallenge.json", False, False),
         ("/Logout.json", False, False),
         ("/PayBills.json", False, True),
+        ("/paybills.json", False, True),
         ("/SendInvite.json", False, True),
         ("/SendVendorInvite.json", False, True),
         ("/Crud/Create/VendorBankAccount.json", False, True),

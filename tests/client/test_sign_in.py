@@ -70,6 +70,7 @@ def test_signing_out_ends_the_session_and_a_second_time_finds_it_over(
     client = client_of(kind)
     session = client.sign_in()
     assert client.sign_out(session) is True
+    assert bill.stats()["open_sessions"] == 0
     assert client.sign_out(session) is False
     with pytest.raises(BillSessionExpiredError) as caught:
         client.session_details(session)
@@ -87,6 +88,14 @@ def test_a_sign_out_that_is_not_heard_is_unavailable_and_not_repeated(
     with pytest.raises(BillUnavailableError):
         client.sign_out(session)
     assert (bill.count_calls(path), slept) == (1, [])
+
+
+def test_a_partners_own_session_that_cannot_be_ended_fails_nobody(bill: LocalBill, client_of: ClientOf) -> None:
+    client = client_of("partner")
+    session = client.sign_in()
+    bill.fault("/connect/v3/logout", skip=1, kind="status", status=500)
+    assert client.sign_out(session) is True
+    assert (bill.count_calls("/connect/v3/logout"), bill.stats()["open_sessions"]) == (2, 1)
 
 
 def test_v2_keeps_the_endpoint_that_bill_names_only_where_it_is_bills(bill: LocalBill, client_of: ClientOf) -> None:
@@ -240,12 +249,17 @@ def test_partner_sign_in_sends_the_app_key_first_and_the_developer_key_after(
     client = client_of("partner")
     session = client.sign_in()
     assert v3_call(client, session, "GET", "/v3/vendors", params={"max": 1}).status == 200
-    first, second, third = bill.control("GET", "requests")
+    assert v3_call(client, session, "GET", "/v3/partner/users").status == 200
+    first, second, third, fourth = bill.control("GET", "requests")
     assert (first["path"], set(first["credentials"])) == ("/connect/v3/partner/login", {"appKey", "password"})
     assert (second["path"], set(second["credentials"])) == (
         "/connect/v3/partner/login-as-user", {"appKey", "sessionId"},
     )  # fmt: skip
     assert set(third["credentials"]) == {"devKey", "sessionId"}
+    # A partner's calls go in the partner's own session, which opened the other.
+    assert set(fourth["credentials"]) == {"appKey", "sessionId"}
+    assert fourth["credentials"]["sessionId"] == second["credentials"]["sessionId"]
+    assert fourth["credentials"]["sessionId"] != third["credentials"]["sessionId"]
 
 
 def test_an_oauth_token_has_a_fixed_end_and_goes_as_bearer_alone(bill: LocalBill, client_of: ClientOf) -> None:
@@ -310,6 +324,46 @@ def test_the_token_call_may_be_at_an_address_of_its_own(bill: LocalBill, make_cl
     make_client(credentials, bill.url, oauth_url=f"{server.url}/own/token").sign_in()
     assert server.requests[0].startswith(b"POST /own/token HTTP/1.1")
     assert bill.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize(
+    ("reply", "cls"),
+    [
+        (http_answer(404, "<html>nothing here</html>", kind="text/html"), BillApiError),
+        (http_answer(405, '{"message":"Method not allowed"}'), BillApiError),
+        (http_answer(302, "", extra="Location: https://login.example.com/\r\n"), BillApiError),
+        (http_answer(403, "<html>forbidden</html>", kind="text/html"), BillSignInRefusedError),
+        (http_answer(200, "<html>sign in</html>", kind="text/html"), BillUnavailableError),
+        (http_answer(502, ""), BillUnavailableError),
+        ("reset", BillUnavailableError),
+    ],
+)
+def test_a_host_that_is_not_that_of_the_token_call_is_an_error_that_names_the_extra_to_set(
+    bill: LocalBill, make_client: MakeClient, serve: Serve, reply: bytes | str, cls: type[BillError]
+) -> None:
+    server = serve(reply)
+    client = make_client(credentials_from("oauth", bill.fields("oauth")), server.url)
+    with pytest.raises(cls, match=r"if 127\.0\.0\.1 is not the host .* set extra oauth_url") as caught:
+        client.sign_in()
+    assert type(caught.value) is cls
+    assert str(caught.value).count(";") == 2
+    assert len(server.requests) == 1
+
+
+def test_a_token_host_that_cannot_be_reached_is_an_error_that_names_the_extra_to_set(
+    bill: LocalBill, make_client: MakeClient, serve: Serve
+) -> None:
+    gone = serve("reset")
+    gone.close()
+    client = make_client(credentials_from("oauth", bill.fields("oauth")), bill.url, oauth_url=f"{gone.url}/token")
+    with pytest.raises(BillUnavailableError, match=r"was not sent to 127\.0\.0\.1.*set extra oauth_url"):
+        client.sign_in()
+
+
+def test_a_refused_client_says_nothing_of_the_tokens_host(client_of: ClientOf) -> None:
+    with pytest.raises(BillSignInRefusedError) as caught:
+        client_of("oauth", password="wrong-secret-1").sign_in()
+    assert "oauth_url" not in str(caught.value)
 
 
 def test_a_spend_token_needs_no_sign_in_and_no_sign_out(bill: LocalBill, client_of: ClientOf) -> None:

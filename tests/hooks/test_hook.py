@@ -75,6 +75,45 @@ def test_a_spend_token_reads_spend_lists_only(connect: Connect, bill: LocalBill)
     assert bill.stats()["requests"] == before
 
 
+@pytest.mark.parametrize(
+    ("kind", "path", "able"),
+    [
+        ("v3", "/v3/spend/cards", "oauth or spend_token"),
+        ("partner", "/v3/spend/cards", "oauth or spend_token"),
+        ("v3", "/v3/partner/users", "kind partner"),
+        ("oauth", "/v3/partner/users", "kind partner"),
+        ("oauth", "/v3/subscriptions", "kind v3, console or partner"),
+        ("spend_token", "/v3/partner/users", "kind partner"),
+    ],
+)
+def test_a_call_that_the_kind_of_sign_in_cannot_make_costs_no_sign_in(
+    kind: str, path: str, able: str, connect: Connect, bill: LocalBill
+) -> None:
+    connect(kind)
+    for call in (lambda: BillHook().request("GET", path), lambda: list(BillHook().paginate(path))):
+        with pytest.raises(BillConfigurationError, match=able):
+            call()
+    assert bill.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("path", ["/v3/vendors/", "v3/vendors", "/v3/vendors"])
+def test_a_path_may_end_in_a_slash_and_a_method_be_in_small_letters(
+    path: str, connect: Connect, bill: LocalBill
+) -> None:
+    connect("v3")
+    assert BillHook().request("get", path, params={"max": 1})["results"]
+    assert len(list(BillHook().paginate(path))) == 260
+    assert bill.count_calls("/connect/v3/vendors") == 4
+
+
+@pytest.mark.parametrize("path", ["/V3/vendors", "/v3/Vendors", "/v3/vendors?max=1"])
+def test_a_path_that_cannot_be_meant_costs_no_sign_in(path: str, connect: Connect, bill: LocalBill) -> None:
+    connect("v3")
+    with pytest.raises(BillConfigurationError):
+        BillHook().request("GET", path)
+    assert bill.stats()["requests"] == 0
+
+
 @pytest.mark.parametrize("kind", ["v3", "v2", "console", "sync_token", "partner", "oauth", "spend_token"])
 def test_the_connection_test_signs_in_and_out_once_and_stores_nothing(
     kind: str, connect: Connect, bill: LocalBill
@@ -129,6 +168,31 @@ def test_a_handle_leads_another_hook_to_the_session_and_holds_no_secret(connect:
     assert not [secret for secret in (*secrets, token) if secret in text]
     assert BillHook.from_handle(handle).session().session_token == token
     assert bill.stats()["sign_ins"] == 1
+
+
+def test_each_client_of_a_console_is_entered_with_its_own_developer_key_by_one_connection(
+    connect: Connect, bill: LocalBill
+) -> None:
+    clients = [row for row in bill.seed["organizations"] if row["console_id"]][:2]
+    keys = {row["id"]: row["developer_key"] for row in clients}
+    secrets = connect("console", developer_api_key="", organization_id=clients[0]["id"], developer_api_keys=keys)
+    assert {row["id"] for row in clients} <= {row["id"] for row in BillHook().organizations()}
+    for row in clients:
+        handle = BillHook(organization_id=row["id"]).sign_in()
+        assert BillHook.from_handle(handle).request("GET", "/v3/vendors", params={"max": 1})["results"]
+        assert not [key for key in (*secrets, *keys.values()) if key in json.dumps(handle)]
+    used = [row["credentials"]["devKey"] for row in bill.control("GET", "requests") if "login" in row["path"]]
+    assert len(set(used)) == 2
+    assert bill.stats()["sign_ins"] == 2
+
+
+def test_an_organization_that_has_no_developer_key_is_named_and_nobody_signs_in(
+    connect: Connect, bill: LocalBill
+) -> None:
+    connect("console", developer_api_key="", developer_api_keys={"008OTHER": "key-of-other-1"})
+    with pytest.raises(BillConfigurationError, match="no developer key for organization '008"):
+        BillHook().session()
+    assert bill.stats()["requests"] == 0
 
 
 def test_a_handle_of_another_connection_is_refused(connect: Connect) -> None:
@@ -192,7 +256,7 @@ def test_a_refused_password_is_not_sent_again_until_it_is_corrected(connect: Con
         ("partner", {"partner_user_id": ""}, "partner_user_id"),
         ("oauth", {"password": ""}, "client secret"),
         ("spend_token", {"password": ""}, "API token"),
-        ("v3", {"sign_in": "v4"}, "v3, v2, console, oauth, partner, spend_token, sync_token"),
+        ("v3", {"sign_in": "v4"}, "password_v3, password_v2, console, sync_token, partner, oauth, spend_token"),
         ("v3", {"environment": "prod"}, "sandbox, production"),
         ("v3", {"device": "airflow"}, "remembered_device_token"),
         ("v3", {"remembered_device_token": "abc"}, "device"),

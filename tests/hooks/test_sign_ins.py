@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -26,7 +27,7 @@ from airflow_provider_bill.hooks import wiring
 from airflow_provider_bill.hooks.bill import BillHook
 from airflow_provider_bill.sessions import stores
 from airflow_provider_bill.sessions.host import own_folder
-from airflow_provider_bill.sessions.locks import HostLock
+from airflow_provider_bill.sessions.locks import HostLock, LeaseLock
 from dev.airflow_harness import airflow_version
 from dev.clock import START
 from dev.dag_runner import DagResult
@@ -322,6 +323,33 @@ def test_a_lease_outlives_the_longest_call_that_the_hook_may_make(
     assert run_dag(dag).state == "success"
     (lease,) = leases
     assert lease["seconds"] == seconds
+
+
+@pytest.mark.parametrize(("setting", "seconds"), [("2.5", 2.5), (None, 1.0)])
+def test_how_long_a_sign_in_waits_for_other_hosts_writes_is_a_setting_of_airflow(
+    setting: str | None,
+    seconds: float,
+    request: pytest.FixtureRequest,
+    run_dag: RunDag,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connect("v3")
+    monkeypatch.delenv("AIRFLOW__BILL__SIGN_IN_SETTLE_SECONDS")
+    if setting is not None:
+        monkeypatch.setenv("AIRFLOW__BILL__SIGN_IN_SETTLE_SECONDS", setting)
+    slept: list[float] = []
+    monkeypatch.setattr(wiring, "LeaseLock", functools.partial(LeaseLock, sleep=slept.append))
+    with dag_of(request) as dag:
+
+        @task
+        def read() -> None:
+            BillHook().session()
+
+        read()
+    assert run_dag(dag).state == "success"
+    (settled,) = slept
+    assert settled >= seconds  # longer where the store itself is slow
 
 
 class Away:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path, PosixPath
 from types import FrameType
 from typing import Any
 
@@ -18,7 +22,8 @@ from airflow_provider_bill.hooks.bill import BillHook
 from airflow_provider_bill.hooks.errors import airflow_errors
 from dev.clock import START
 from dev.local_bill import LocalBill
-from dev.misbehaving_server import MisbehavingServer
+from dev.misbehaving_server import MisbehavingServer, http_answer
+from dev.processes import wait_until
 
 CODE = "918273"
 PASSWORD = 'pass"word\\ with ümlauts & 100%'
@@ -43,6 +48,12 @@ def sentry_events() -> Iterator[list[dict[str, Any]]]:
 
 def interrupt(_number: int, _frame: FrameType | None) -> None:
     raise Interrupted
+
+
+def stop_once_asked(server: MisbehavingServer) -> None:
+    """Stop this process's task when it has sent its call, however slow the machine is."""
+    wait_until(lambda: server.requests, 60, "the sign-in")
+    os.kill(os.getpid(), signal.SIGALRM)
 
 
 def error_of(call: Callable[[], object]) -> BaseException:
@@ -125,11 +136,12 @@ def test_a_task_that_is_stopped_while_it_signs_in_shows_no_secret(
     server = MisbehavingServer("hang")
     secrets = connect("v3", host=server.url)
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    stopper = threading.Thread(target=stop_once_asked, args=(server,))
+    stopper.start()
     try:
         error = error_of(lambda: BillHook().session())
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        stopper.join()
         signal.signal(signal.SIGALRM, before)
         server.close()
     assert len(server.requests) == 1
@@ -187,3 +199,33 @@ def test_an_error_that_was_being_handled_shows_nothing_either(
     assert CODE not in shown(error, sentry_events)
     if isinstance(error, BillError):  # not for those either who look at what is suppressed
         assert (error.__context__, error.__cause__) == (None, None)
+
+
+class Stopping(PosixPath):
+    """A target that is being written when Airflow stops the task."""
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        class File(io.BytesIO):
+            def write(self, content: Any) -> int:
+                raise Interrupted
+
+        return File()
+
+
+@pytest.mark.parametrize("how", ["link", "path"])
+def test_a_task_that_is_stopped_while_it_downloads_shows_no_link(
+    how: str, connect: Callable[..., list[str]], sentry_events: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    server = MisbehavingServer(http_answer(200, b"content"))
+    address = f"{server.url}/files/{CODE}?signature={CODE}"
+    if how == "path":
+        login = http_answer(200, '{"sessionId":"session-id-1","organizationId":"00801SBX000100000000"}')
+        server.replies[:0] = [login, http_answer(200, json.dumps({"downloadLink": address}))]
+    secrets = connect("v3" if how == "path" else "spend_token", host=server.url)
+    links = iter(["/v3/documents/00h1" if how == "path" else address])
+    hook = BillHook()
+    error = error_of(lambda: hook.download(next(links), Stopping(tmp_path / "x.pdf")))
+    server.close()
+    assert isinstance(error, Interrupted)
+    assert CODE.encode() in server.requests[-1]
+    assert_hidden(shown(error, sentry_events), [*secrets, CODE])

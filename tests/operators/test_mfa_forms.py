@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -15,6 +17,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import pendulum
 import pytest
 
 from airflow_provider_bill.operators.mfa import BillMfaOperator, BillMfaValidateOperator
@@ -28,7 +31,7 @@ from airflow.providers.standard.triggers import hitl as standard_triggers
 from airflow.sdk.bases.operator import TriggerFailureReason
 from airflow.sdk.execution_time import hitl as sdk_hitl
 
-from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
+from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError, BillStoreError
 from airflow_provider_bill.hooks import errors
 from airflow_provider_bill.hooks.bill import BillHook
 from airflow_provider_bill.hooks.mfa import HookMfa
@@ -37,7 +40,7 @@ from airflow_provider_bill.operators import mfa as mfa_operators
 from airflow_provider_bill.operators.mfa_form import ENTER, FIELD, NEW_TEXT, SEND
 from airflow_provider_bill.triggers import mfa as mfa_triggers
 from airflow_provider_bill.triggers.mfa import BillMfaTrigger
-from dev.clock import ManualClock
+from dev.clock import START, ManualClock
 from dev.local_bill import LocalBill
 
 if TYPE_CHECKING:
@@ -58,9 +61,11 @@ VALIDATE = "/connect/v3/mfa/challenge/validate"
 class Form:
     """A task that asks a person: what it waits with, and how it ended."""
 
-    def __init__(self, operator: Any, details: dict[Any, dict[str, Any]]) -> None:
+    def __init__(self, operator: Any, details: dict[Any, dict[str, Any]], map_index: int = -1) -> None:
         self.operator = operator
-        self.context: Any = {"task_instance": SimpleNamespace(id=uuid4())}
+        ti = SimpleNamespace(id=uuid4(), dag_id=operator.dag_id, run_id="manual__1", task_id="mfa")
+        ti.map_index = map_index
+        self.context: Any = {"task_instance": ti}
         self.details = details
         self.kwargs: dict[str, Any] | None = None
         self.trigger: Any = None
@@ -71,6 +76,13 @@ class Form:
     def detail(self) -> dict[str, Any]:
         """What Airflow stores of the form."""
         return self.details[self.context["task_instance"].id]
+
+    def clear(self) -> Form:
+        """Run the task anew as Airflow does once it is cleared: it has another id then, and the form goes with it."""
+        form = self.details.pop(self.context["task_instance"].id)
+        self.context["task_instance"].id = uuid4()
+        self.details[self.context["task_instance"].id] = form
+        return self.open()
 
     def open(self) -> Form:
         """Run the task for the first time."""
@@ -151,6 +163,7 @@ def form(hook: NewHook, new_dag: NewDag, monkeypatch: pytest.MonkeyPatch) -> New
     details: dict[Any, dict[str, Any]] = {}
 
     def upsert(ti_id: Any, **facts: Any) -> None:
+        # As Airflow does it: of a form that is there it removes the answer, and changes nothing else.
         details.setdefault(ti_id, facts)["params_input"] = {}
 
     monkeypatch.setattr(sdk_hitl, "upsert_hitl_detail", upsert)
@@ -161,9 +174,9 @@ def form(hook: NewHook, new_dag: NewDag, monkeypatch: pytest.MonkeyPatch) -> New
     for module in (mfa_hitl, mfa_operators, base):
         monkeypatch.setattr(module, "shared_hook", hook)
 
-    def make(**kwargs: Any) -> Form:
+    def make(*, map_index: int = -1, **kwargs: Any) -> Form:
         with new_dag():
-            return Form(BillMfaOperator(task_id="mfa", **kwargs), details)
+            return Form(BillMfaOperator(task_id="mfa", **kwargs), details, map_index)
 
     return make
 
@@ -337,6 +350,46 @@ def test_the_trigger_of_a_waiting_form_sees_that_another_has_answered(
     assert event == {"trusted": True}
     assert forms[1].go_on(event).state == "success"
     assert counts() == (1, 1, 1)
+
+
+def test_a_form_that_cannot_be_looked_at_for_a_while_is_waited_for(
+    form: NewForm, bill: LocalBill, counts: Counts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, looks = form().open(), []
+    (code,) = bill.codes()
+    answered = {"chosen_options": [ENTER], "params_input": {FIELD: code}, "responded_at": START}
+
+    def away_at_first(ti_id: Any) -> Any:
+        looks.append(ti_id)
+        if len(looks) in (1, 2, 4):
+            raise RuntimeError(f"no answer; the last one was {answered}")
+        return SimpleNamespace(response_received=len(looks) > 4, responded_by_user=None, **answered)
+
+    monkeypatch.setattr(mfa_triggers, "FAILED_LOOKS", 2)
+    for module in (mfa_triggers, standard_triggers):
+        monkeypatch.setattr(module, "get_hitl_detail_content_detail", away_at_first)
+    event = one.event(within=20)
+    assert event is not None
+    assert one.go_on(event).state == "success"
+    assert counts() == (1, 1, 1)
+    assert caplog.text.count("could not be looked at (RuntimeError)") == 3
+    assert code not in caplog.text
+
+
+def test_a_form_that_can_never_be_looked_at_ends_the_wait(form: NewForm, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[Any] = []
+
+    def away(ti_id: Any) -> Any:
+        looks.append(ti_id)
+        raise ConnectionError("no API server; the answer was 123456")
+
+    monkeypatch.setattr(mfa_triggers, "FAILED_LOOKS", 2)
+    monkeypatch.setattr(mfa_triggers, "get_hitl_detail_content_detail", away)
+    one = form().open()
+    with pytest.raises(BillStoreError, match=r"could not be looked at \(ConnectionError\)") as raised:
+        one.event(within=20)
+    assert "123456" not in "".join(traceback.format_exception(raised.value))
+    assert looks == [one.context["task_instance"].id] * 3
 
 
 def test_a_trigger_that_is_cancelled_does_not_cut_off_what_it_asks_airflow(
@@ -570,3 +623,157 @@ def test_an_answer_that_cannot_be_erased_is_not_taken_again_and_again(
     assert "could not be removed from the answered form (RuntimeError)" in str(one.error)
     assert code not in caplog.text
     assert counts() == (1, 1, 1)
+
+
+def told(one: Form) -> dict[str, str]:
+    """Return the rows of a form's words."""
+    rows = [line.removeprefix("- **").partition("**: ") for line in one.detail["body"].splitlines() if "**: " in line]
+    return {name: value for name, _, value in rows}
+
+
+def test_a_form_tells_who_waits_whose_code_it_is_until_when_and_how_many_tries_are_left(
+    form: NewForm, bill: LocalBill
+) -> None:
+    one = form().open()
+    (text,) = bill.control("GET", "sms")
+    digits = text["to"][-4:]
+    assert one.detail["subject"] == f"BILL asks for the code that it has sent to the phone that ends in {digits}"
+    assert told(one) == {
+        "Waiting": f"DAG `{one.operator.dag_id}`, task `mfa`, run `manual__1`",
+        "Connection": "`bill_default`",
+        "Organization": "`00801SBX000100000000`",
+        "BILL user": "`a***@harborbooks.example`",
+        "Phone": f"ends in {digits}",
+        "Text sent": "21 November 2026, 12:34:56 UTC",
+        "Enter it before": "21 November 2026, 12:39:56 UTC",
+        "Tries left": "3 of 3",
+    }
+    assert one.detail["body"].startswith("Enter the six digits from the newest text message, and press *Enter the")
+    assert "the task's log says whether the code was wrong or too old, and how many tries" in one.detail["body"]
+    assert 'says "No Response Received" later on, although the code was entered' in one.detail["body"]
+
+
+def test_a_form_of_a_mapped_task_tells_its_index_and_its_own_organization(form: NewForm) -> None:
+    one = form(map_index=4, organization_id="00801SBX000200000000").open()
+    assert told(one)["Waiting"] == f"DAG `{one.operator.dag_id}`, task `mfa`, map index 4, run `manual__1`"
+    assert told(one)["Organization"] == "`00801SBX000200000000`"
+    assert "map index 0," in told(form(map_index=0).open())["Waiting"]
+
+
+def test_after_a_wrong_code_the_form_of_the_next_task_says_so_and_how_many_tries_are_left(
+    form: NewForm, bill: LocalBill, counts: Counts
+) -> None:
+    one = form().open()
+    for left in ("2 tries", "1 try"):
+        one.answer(wrong(bill.codes()[0]))
+        one = form().open()
+        assert one.detail["subject"].startswith(f"The code was wrong ({left} left): enter the one that BILL has sent")
+        assert one.detail["body"].startswith("**The last code that was entered is wrong.** Enter the six digits")
+        assert told(one)["Tries left"] == f"{left[0]} of 3"
+    one.answer(bill.codes()[0])
+    assert (one.state, counts()) == ("success", (1, 1, 3))
+
+
+def test_a_new_text_has_all_its_tries_in_the_next_form(form: NewForm, bill: LocalBill) -> None:
+    form().open().answer(wrong(bill.codes()[0])).answer(option=NEW_TEXT)
+    one = form().open()
+    assert told(one)["Tries left"] == "3 of 3"
+    assert not one.detail["subject"].startswith("The code was wrong")
+
+
+def test_who_is_notified_again_after_a_wrong_code_gets_to_see_that_it_was_wrong(form: NewForm, bill: LocalBill) -> None:
+    seen: list[str] = []
+    one: Form = form(notifiers=[lambda context: seen.append(one.operator.subject)])
+    one.open().answer(wrong(bill.codes()[0]))
+    asked, again = seen
+    assert asked.startswith("BILL asks for the code")
+    assert again.startswith("The code was wrong (2 tries left)")
+
+
+def test_a_cleared_task_never_offers_a_code_that_bill_has_ended(form: NewForm, bill: LocalBill, counts: Counts) -> None:
+    one = form().open()
+    for _ in range(3):
+        one.answer(wrong(bill.codes()[0]))
+    assert isinstance(one.error, BillMfaError)
+    assert one.error.code == "BDC_1358"
+    assert (one.clear().state, counts()) == ("waits", (1, 2, 3))
+    one.answer(bill.codes()[1])
+    assert (one.state, counts()) == ("success", (1, 2, 4))
+
+
+def test_while_bill_refuses_a_new_text_after_too_many_codes_the_task_fails_and_offers_no_code(
+    form: NewForm, bill: LocalBill, counts: Counts
+) -> None:
+    one = form().open()
+    for _ in range(3):
+        one.answer(wrong(bill.codes()[0]))
+    bill.fault("/connect/v3/mfa/challenge", code="BDC_1358")
+    one.clear()
+    assert isinstance(one.error, BillMfaError)
+    assert "wait ten minutes" in str(one.error)
+    assert (one.state, counts()) == ("failed", (1, 1, 3))
+    one.clear().answer(bill.codes()[1])
+    assert (one.state, counts()) == ("success", (1, 2, 4))
+
+
+def test_a_task_that_fetches_the_code_takes_none_for_a_challenge_that_bill_has_ended(
+    form: NewForm, hook: NewHook, bill: LocalBill, counts: Counts, new_dag: NewDag
+) -> None:
+    challenge = hook().mfa.challenge()
+    for _ in range(3):
+        with pytest.raises(BillMfaError):
+            hook().mfa.validate(challenge, wrong(bill.codes()[0]))
+    with new_dag():
+        validate = BillMfaValidateOperator(
+            task_id="validate", challenge=challenge.as_dict(), code_source=lambda context: pytest.fail("looked")
+        )
+    with pytest.raises(BillMfaError, match="clear the task that asked for the code too"):
+        validate.poke({})
+    assert counts() == (1, 1, 3)
+
+
+def test_a_form_that_has_no_text_sent_yet_tells_which_phone_to_have_at_hand(form: NewForm, bill: LocalBill) -> None:
+    one = form(**LONG).open()
+    rows = told(one)
+    digits = bill.user("has an MFA phone")["phone"][-4:]
+    assert (
+        one.detail["subject"]
+        == f"BILL asks for a code: have it sent when you have the phone that ends in {digits} at hand"
+    )
+    assert one.detail["body"].startswith("Press *Send me the code*, and BILL sends six digits")
+    assert list(rows) == ["Waiting", "Connection", "Organization", "BILL user", "Phone", "Form open until"]
+    assert rows["Form open until"].endswith(" UTC")
+    assert "Form open until" not in told(form(response_timeout=None).open())
+
+
+def test_a_form_that_closes_before_the_code_is_too_old_tells_its_own_limit(form: NewForm, clock: ManualClock) -> None:
+    clock.now = pendulum.now("UTC")  # the form's limit is told by Airflow's clock
+    rows = told(form(response_timeout=timedelta(minutes=1)).open())
+    sent, until = (
+        pendulum.from_format(rows[name], "D MMMM YYYY, HH:mm:ss [UTC]") for name in ("Text sent", "Enter it before")
+    )
+    assert 55 <= (until - sent).total_seconds() <= 65
+
+
+def test_words_that_the_dag_brings_are_kept(form: NewForm, bill: LocalBill) -> None:
+    one = form(subject="Ada, the code please", body="Call me").open()
+    assert (one.detail["subject"], one.detail["body"]) == ("Ada, the code please", "Call me")
+    one = form(subject="Ada, the code please").open()
+    assert one.detail["subject"] == "Ada, the code please"
+    assert told(one)["Tries left"] == "3 of 3"
+
+
+def test_a_form_holds_nothing_secret_and_no_markup_of_others(
+    form: NewForm, bill: LocalBill, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = connect("v3")
+    one = form()
+    one.context["task_instance"].run_id = "a`run` <b>"
+    one.open().answer(wrong(bill.codes()[0]))
+    assert "run `a'run' <b>`" in one.detail["body"]
+    words = str(one.details)
+    (text,) = bill.control("GET", "sms")
+    unsaid = [*secrets, bill.codes()[0], wrong(bill.codes()[0]), text["to"], bill.username]
+    assert [secret for secret in unsaid if secret in words] == []
+    session = json.loads(json.dumps(one.waits_with["challenge"]))
+    assert session["phone"] == text["to"][-4:]

@@ -160,6 +160,33 @@ def test_nothing_yet_means_wait_and_a_wrong_code_means_wait_for_another(
     assert bill.stats()["by_path"]["/connect/v3/mfa/challenge/validate"] == 2
 
 
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [(CODE_VARIABLE, f"in Variable '{CODE_VARIABLE}'"), (lambda context: None, "from this task's code_source")],
+)
+def test_a_task_that_waits_for_the_code_says_once_where_it_looks(
+    source: Any, named: str, connect: Connect, new_dag: NewDag, run_dag: RunDag, caplog: pytest.LogCaptureFixture
+) -> None:
+    connect("v3")
+    with new_dag() as dag:
+
+        @task
+        def look(challenge: Any) -> None:
+            for rescheduled in (0, 1):
+                context: Any = {"task_reschedule_count": rescheduled}
+                sensor = BillMfaValidateOperator(task_id=f"look_{rescheduled}", challenge=challenge, code_source=source)
+                for _ in range(2):
+                    assert not sensor.poke(context)
+
+        look(BillMfaChallengeOperator(task_id="challenge").output)
+    with caplog.at_level("INFO"):
+        assert run_dag(dag).state == "success"
+    lines = [row for row in caplog.records if "Waiting for the code" in row.getMessage()]
+    assert [(row.levelname, row.getMessage()) for row in lines] == [
+        ("INFO", f"Waiting for the code that BILL has sent by text, {named}.")
+    ]
+
+
 @pytest.mark.parametrize("source", ["callable", "template"])
 def test_a_wrong_code_from_a_source_that_has_no_other_fails_at_once(
     source: str,

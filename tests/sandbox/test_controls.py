@@ -28,7 +28,7 @@ def test_there_is_a_connection_for_each_kind_of_sign_in(bill: LocalBill) -> None
     assert set(bill.connections) == kinds
     for kind, row in bill.connections.items():
         assert (row["conn_type"], row["host"]) == ("bill", bill.url)
-        assert row["extra"]["sign_in"] == kind
+        assert row["extra"]["sign_in"] == {"v3": "password_v3", "v2": "password_v2"}.get(kind, kind)
         assert json.dumps(row) in bill.seed["commands"][kind]
 
 
@@ -128,3 +128,20 @@ def test_the_page_for_people_shows_the_stats(bill: LocalBill) -> None:
     answer = requests.get(bill.url, timeout=30)
     assert "sign_ins" in answer.text
     assert answer.headers["content-type"].startswith("text/html")
+
+
+def test_a_secret_in_a_url_is_a_fingerprint_in_the_journal_even_if_it_is_not_known(bill: LocalBill) -> None:
+    bill.get("/vendors?password=never-given-out-1&max=1", bill.sign_in())
+    (row,) = bill.control("GET", "requests?path=/connect/v3/vendors")
+    assert row["query"]["max"] == "1"
+    assert row["query"]["password"].startswith("fp:")
+
+
+def test_a_user_is_made_inactive_and_active_again(bill: LocalBill) -> None:
+    headers = bill.sign_in()
+    ben = bill.user("second user")
+    names = {"username": ben["username"], "password": ben["password"]}
+    for active, status, archived in ((False, 401, True), (True, 200, False)):
+        bill.control("POST", "users/active", {"username": ben["username"], "active": active})
+        assert bill.login(**names).status_code == status
+        assert bill.get(f"/users/{ben['id']}", headers).json()["archived"] is archived

@@ -177,15 +177,19 @@ def test_protected_calls_need_a_trusted_session(bill: LocalBill) -> None:
         ("POST", "/payments/bulk", {"payments": []}),
         ("POST", "/funding-accounts/banks", bank),
         ("PATCH", f"/vendors/{vendor}/autoPay", {"enabled": True}),
-        ("PATCH", f"/recurring-bills/{recurring}", {"autoPayment": {"enabled": True}}),
+        ("PATCH", f"/recurring-bills/{recurring}", {"processingOptions": {"autoPayment": True}}),
+        ("POST", "/payments/mass", {"payments": []}),
+        ("PATCH", f"/vendors/{vendor}", {"autoPay": {"enabled": True}}),
     ]
-    assert [bill.call(how, path, headers, json=body).status_code for how, path, body in calls] == [403] * 4
+    assert [bill.call(how, path, headers, json=body).status_code for how, path, body in calls] == [403] * 6
     assert bill.stats()["writes"] == 0
     bill.trust(headers)
     assert [bill.call(how, path, headers, json=body).status_code for how, path, body in calls] == [
         400,
         201,
         200,
+        200,
+        400,
         200,
     ]
 
@@ -195,9 +199,10 @@ def test_the_production_list_protects_a_vendors_bank_account_too(bill: LocalBill
     path = f"/vendors/{bill.vendor(headers)}/bank-account"
     body = {"nameOnAccount": "x", "accountNumber": "123456789", "routingNumber": "021000021"}
     created = bill.post(path, headers, body)
-    assert (created.status_code, created.json()["accountNumber"]) == (201, "*****6789")
+    assert (created.status_code, created.json()["accountNumber"]) == (200, "*****6789")
     bill.settings(mfa_mode="production-list")
     assert bill.post(path, headers, body).status_code == 403
+    assert bill.call("DELETE", path, headers).status_code == 403
 
 
 def test_the_v2_dialect_challenges_and_remembers(bill: LocalBill) -> None:
@@ -219,6 +224,60 @@ def test_the_v2_dialect_challenges_and_remembers(bill: LocalBill) -> None:
     assert bill.form("MFAStatus", {**pair, "deviceId": "x"}, **fields)["response_data"] == {"isTrusted": False}
 
 
+def test_v2_remembers_no_device_without_a_name(bill: LocalBill) -> None:
+    fields = bill.v2_sign_in()
+    challenge = bill.form("MFAChallenge", {}, **fields)["response_data"]["challengeId"]
+    data = {"challengeId": challenge, "token": bill.codes()[-1], "rememberMe": True}
+    answer = bill.form("MFAAuthenticate", data, **fields)["response_data"]
+    assert (answer["error_code"], "deviceId" in answer["error_message"]) == ("BDC_1108", True)
+    assert status(bill, fields) == "CHALLENGE"
+
+
+def test_without_remembering_v2_gives_an_id_that_is_good_in_its_session_only(bill: LocalBill) -> None:
+    fields = bill.v2_sign_in()
+    challenge = bill.form("MFAChallenge", {}, **fields)["response_data"]["challengeId"]
+    data = {"challengeId": challenge, "token": bill.codes()[-1], "deviceId": "worker"}
+    mfa_id = bill.form("MFAAuthenticate", data, **fields)["response_data"]["mfaId"]
+    pair = {"mfaId": mfa_id, "deviceId": "worker"}
+    assert bill.form("MFAStatus", pair, **fields)["response_data"] == {"isTrusted": True}
+    assert bill.form("MFAStatus", {**pair, "deviceId": "x"}, **fields)["response_data"] == {"isTrusted": False}
+    other = bill.v2_sign_in(**pair)
+    assert status(bill, other) == "CHALLENGE"
+    assert bill.form("MFAStatus", pair, **other)["response_data"] == {"isTrusted": False}
+    assert mfa_id not in str(bill.control("GET", "requests"))
+
+
 def test_the_v2_backup_phone_is_an_error_envelope(bill: LocalBill) -> None:
     answer = bill.form("MFAChallenge", {"useBackup": True}, **bill.v2_sign_in())
     assert answer["response_status"] == 1
+
+
+def test_a_code_is_good_once(bill: LocalBill, code_of: CodeOf) -> None:
+    headers = bill.sign_in()
+    challenge = bill.post("/mfa/challenge", headers, {}).json()["challengeId"]
+    body = {"challengeId": challenge, "token": bill.codes()[-1]}
+    assert bill.post("/mfa/challenge/validate", headers, body).status_code == 200
+    again = bill.post("/mfa/challenge/validate", bill.sign_in(), body)
+    assert code_of(again) == "BDC_1374"
+
+
+@pytest.mark.parametrize("who", ["user", "organization"])
+def test_the_code_of_another_user_or_organization_trusts_nothing(bill: LocalBill, code_of: CodeOf, who: str) -> None:
+    challenge = bill.post("/mfa/challenge", bill.sign_in(), {}).json()["challengeId"]
+    body = {"challengeId": challenge, "token": bill.codes()[-1]}
+    ben, second = bill.user("second user"), bill.seed["organizations"][1]["id"]
+    changes = {"organizationId": second}
+    if who == "user":
+        changes = {"username": ben["username"], "password": ben["password"]}
+    other = bill.sign_in(**changes)
+    assert code_of(bill.post("/mfa/challenge/validate", other, body)) == "BDC_1129"
+    assert status(bill, other) == "CHALLENGE"
+
+
+def test_the_code_of_a_set_up_answers_no_challenge(bill: LocalBill, code_of: CodeOf) -> None:
+    user = bill.user("no MFA phone")
+    headers = bill.sign_in(username=user["username"], password=user["password"])
+    setup = bill.post("/mfa/setup", headers, {"phone": "+14085550199", "type": "TEXT"}).json()["setupId"]
+    body = {"challengeId": setup, "token": bill.codes()[-1]}
+    assert code_of(bill.post("/mfa/challenge/validate", headers, body)) == "BDC_1129"
+    assert status(bill, headers) == "SETUP"

@@ -91,6 +91,68 @@ def test_a_wrong_password_is_wrong_for_every_organization(
     assert bill.stats()["refused_sign_ins"] == 1
 
 
+def test_a_wrong_password_is_wrong_whatever_developer_key_an_organization_has(
+    make_shared: MakeShared, organizations: list[str], bill: LocalBill
+) -> None:
+    keys = [row["key"] for row in bill.seed["developer_keys"] if row["state"] == "active"]
+    for organization_id, key in zip(organizations * 2, keys[:4], strict=True):
+        fields = {**WRONG, "organization_id": organization_id, "developer_api_key": key}
+        with pytest.raises(BillSignInRefusedError, match="BDC_1101"):
+            make_shared(fields=fields).manager.acquire()
+    assert bill.stats()["refused_sign_ins"] == 1
+
+
+@pytest.mark.parametrize("code", ["BDC_1109", "BDC_9999", ""])
+def test_a_refusal_that_need_not_be_the_developer_keys_fault_holds_up_every_key(
+    code: str, make_shared: MakeShared, bill: LocalBill, organizations: list[str]
+) -> None:
+    keys = [row["key"] for row in bill.seed["developer_keys"] if row["state"] == "active"]
+    bill.fault("/connect/v3/login", status=401, code=code, times=4)
+    for organization_id, key in zip(organizations * 2, keys[:4], strict=True):
+        fields = {"developer_api_key": key, "organization_id": organization_id}
+        with pytest.raises(BillSignInRefusedError):
+            make_shared(fields=fields).manager.acquire()
+    assert bill.count_calls("/connect/v3/login") == 1, "it may be the password, and ten refusals lock the user"
+
+
+def test_a_wrong_developer_key_holds_up_no_organization_that_has_another(
+    make_shared: MakeShared, organizations: list[str], bill: LocalBill
+) -> None:
+    wrong = {"developer_api_key": "no-such-key", "organization_id": organizations[1]}
+    for _ in range(3):
+        with pytest.raises(BillSignInRefusedError, match="BDC_1102"):
+            make_shared(fields=wrong).manager.acquire()
+    assert make_shared().manager.acquire()
+    stats = bill.stats()
+    assert (stats["sign_ins"], stats["refused_sign_ins"]) == (1, 1)
+
+
+def test_an_organization_that_one_key_may_not_enter_is_entered_with_another(
+    make_shared: MakeShared, bill: LocalBill
+) -> None:
+    bill.fault("/connect/v3/login", code="BDC_1123")
+    for _ in range(2):
+        with pytest.raises(BillSignInRefusedError, match="BDC_1123"):
+            make_shared().manager.acquire()
+    key = next(row["key"] for row in bill.seed["developer_keys"] if "second key" in row["note"])
+    assert make_shared(fields={"developer_api_key": key}).manager.acquire()
+    assert bill.count_calls("/connect/v3/login") == 2
+
+
+def test_a_password_that_bill_refuses_to_one_key_is_not_sent_with_another_that_was_good(
+    make_shared: MakeShared, organizations: list[str], clock: ManualClock, bill: LocalBill
+) -> None:
+    key = next(row["key"] for row in bill.seed["developer_keys"] if "second key" in row["note"])
+    assert make_shared().manager.acquire()
+    clock.advance(seconds=1)
+    bill.fault("/connect/v3/login", code="BDC_1101", status=401)
+    with pytest.raises(BillSignInRefusedError):
+        make_shared(fields={"developer_api_key": key}).manager.acquire()
+    with pytest.raises(BillSignInRefusedError, match="are not sent again"):
+        make_shared(fields={"organization_id": organizations[1]}).manager.acquire()
+    assert bill.count_calls("/connect/v3/login") == 2
+
+
 def test_an_organization_without_access_holds_up_no_other(
     make_shared: MakeShared, organizations: list[str], bill: LocalBill
 ) -> None:
@@ -268,6 +330,23 @@ def test_a_sign_in_without_an_answer_does_not_hide_the_refusal_of_one_beside_it(
         pass
 
 
+def test_a_success_does_not_hide_that_bill_refused_the_password_to_another_key_meanwhile(
+    make_shared: MakeShared, organizations: list[str], bill: LocalBill
+) -> None:
+    second = next(row["key"] for row in bill.seed["developer_keys"] if "second key" in row["note"])
+    of_second = {"developer_api_key": second, "organization_id": organizations[1]}
+    with make_shared(fields=of_second).guard.admit(lambda: None):
+        pass  # its password is good
+    with (
+        make_shared().guard.admit(lambda: None),
+        pytest.raises(BillSignInRefusedError),
+        make_shared(fields=of_second).guard.admit(lambda: None),
+    ):
+        raise BillSignInRefusedError("the password was changed", code="BDC_1101")
+    with pytest.raises(BillSignInRefusedError, match="are not sent again"), make_shared().guard.admit(lambda: None):
+        pass
+
+
 def test_a_sign_in_without_an_answer_is_noted_in_place_of_a_refusal_that_is_over(
     make_shared: MakeShared, notes: Notes, clock: ManualClock
 ) -> None:
@@ -277,7 +356,10 @@ def test_a_sign_in_without_an_answer_is_noted_in_place_of_a_refusal_that_is_over
     clock.advance(minutes=16)
     with pytest.raises(BillUnavailableError), guard.admit(lambda: None):
         raise BillUnavailableError("no answer")
-    assert only_note(notes)["state"] == "unanswered"
+    texts = [str(notes.read(key)) for key in notes.keys("bill_sign_in__")]
+    assert sorted(json.loads(text)["state"] for text in texts) == ["refused", "unanswered"], (
+        "of the user, and of the key"
+    )
 
 
 def test_whoever_waits_while_bill_does_not_answer_learns_it_from_the_one_who_asked(

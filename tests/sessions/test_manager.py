@@ -307,6 +307,22 @@ def test_the_secret_of_a_stored_session_is_told_before_it_is_used(make_shared: M
     assert token in secrets
 
 
+def test_a_partners_two_sessions_are_shared_by_one_sign_in_and_both_are_masked_by_whoever_finds_them(
+    bill: LocalBill, make_shared: MakeShared
+) -> None:
+    told: list[list[str]] = [[], []]
+    first, second = (make_shared("partner", secrets=secrets) for secrets in told)
+    opened = first.manager.acquire()
+    found = second.manager.acquire()
+    assert (found.session_token, found.partner_token) == (opened.session_token, opened.partner_token)
+    assert opened.partner_token not in ("", opened.session_token)
+    for secrets in told:
+        assert {opened.session_token, opened.partner_token} <= set(secrets)
+    for shared, path in ((second, "/v3/partner/users"), (first, "/v3/partner/roles"), (second, "/v3/vendors")):
+        shared.send(shared.client.prepare("GET", path))
+    assert bill.stats()["sign_ins"] == 2  # the partner's own, and the user's
+
+
 class BrokenStore(MemoryStore):
     def __init__(self, breaks: str) -> None:
         super().__init__()
@@ -348,3 +364,25 @@ def test_being_signed_in_to_another_organization_is_an_error(make_shared: MakeSh
     shared.client.sign_in = other.client.sign_in  # type: ignore[method-assign]
     with pytest.raises(BillApiError, match="organization_id"):
         shared.manager.acquire()
+
+
+def test_a_session_that_is_forgotten_stays_open_at_bill_and_the_next_task_signs_in(
+    make_shared: MakeShared, vendors: Vendors, store: CountingStore, bill: LocalBill
+) -> None:
+    shared = make_shared()
+    vendors(shared)
+    assert (shared.manager.discard(), make_shared().manager.discard()) == (True, False)
+    assert shared.manager.peek() is None
+    assert bill.stats()["open_sessions"] == 1
+    vendors(shared)
+    assert bill.stats()["sign_ins"] == 2
+
+
+def test_a_record_that_cannot_be_opened_any_more_is_forgotten_too(
+    make_shared: MakeShared, vendors: Vendors, store: CountingStore, bill: LocalBill
+) -> None:
+    vendors(make_shared())
+    changed = make_shared(fields={"password": "changed meanwhile"}).manager
+    assert changed.peek() is None
+    assert changed.discard()
+    assert store.read(session_key(changed.identity)) is None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pendulum
 import pytest
 
+from airflow_provider_bill.client.results import Phone
 from airflow_provider_bill.exceptions import (
     BillConfigurationError,
     BillMfaError,
@@ -181,6 +182,110 @@ def test_too_many_wrong_codes_end_the_challenge(kind: str, person: NewPerson, co
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_challenge_that_bill_has_ended_is_not_offered_again_and_the_next_who_asks_gets_a_new_text(
+    kind: str, person: NewPerson, codes: Codes, bill: LocalBill
+) -> None:
+    one = person(kind)
+    challenge = one.ask()
+    for _ in range(3):
+        one.refused(challenge, wrong(codes()[0]))
+    assert person(kind).mfa.outcome(challenge) == "over"
+    assert person(kind).mfa.pending(one.manager.acquire()) is None
+    again = person(kind).ask()
+    assert again.challenge_id != challenge.challenge_id
+    assert (again.tries_left, bill.stats()["sms_sent"]) == (3, 2)
+    person(kind).enter(again, codes()[1])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_end_of_a_challenge_is_noted_also_when_bills_first_answer_was_lost(
+    kind: str, person: NewPerson, codes: Codes, bill: LocalBill
+) -> None:
+    one = person(kind)
+    challenge = one.ask()
+    for _ in range(2):
+        one.refused(challenge, wrong(codes()[0]))
+    bill.fault(VALIDATE[kind], kind="reset", after_effect=True)  # the third wrong code
+    assert one.refused(challenge, wrong(codes()[0])).code == "BDC_1358"
+    again = person(kind).ask()
+    assert again.challenge_id != challenge.challenge_id
+    person(kind).enter(again, codes()[1])
+    assert bill.stats()["sms_sent"] == 2
+
+
+def test_a_wrong_code_is_counted_also_when_bills_first_answer_was_lost(
+    person: NewPerson, codes: Codes, bill: LocalBill
+) -> None:
+    one = person()
+    challenge = one.ask()
+    bill.fault(VALIDATE["v3"], kind="reset")
+    assert "leaves 2 more tries" in str(one.refused(challenge, wrong(codes()[0])))
+    assert present(one.mfa.pending(one.manager.acquire())).tries_left == 2
+
+
+def test_a_code_for_which_no_try_is_left_is_not_offered_even_if_bill_has_not_ended_it(
+    person: NewPerson, codes: Codes, bill: LocalBill
+) -> None:
+    bill.settings(mfa_tries=9)  # more than thought
+    one = person()
+    challenge = one.ask()
+    for left in (2, 1, 0):
+        assert f"leaves {left} more tries" in str(one.refused(challenge, wrong(codes()[0])))
+    assert one.mfa.pending(one.manager.acquire()) is None
+    assert one.mfa.outcome(challenge) == "over"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_challenge_tells_the_last_digits_of_the_phone_and_of_the_user_a_hint(
+    kind: str, person: NewPerson, bill: LocalBill
+) -> None:
+    one = person(kind)
+    challenge = one.ask()
+    (text,) = bill.control("GET", "sms")
+    assert challenge.phone == text["to"][-4:]
+    assert one.mfa.user() == "a***@harborbooks.example"
+
+
+@pytest.mark.parametrize("kind", ["status", "reset"])
+def test_the_text_is_sent_also_if_bill_does_not_say_to_which_phone(
+    kind: str, person: NewPerson, codes: Codes, bill: LocalBill
+) -> None:
+    bill.fault("/connect/v3/mfa/phones", kind=kind, times=9)
+    one = person()
+    challenge = one.ask()
+    assert challenge.phone == ""
+    one.enter(challenge, codes()[0])
+    assert bill.stats()["sms_sent"] == 1
+
+
+@pytest.mark.parametrize(("given", "told"), [("4155550101", "0101"), ("x-0101", ""), ("", ""), ("0101", "0101")])
+def test_of_a_phone_at_most_four_digits_are_told(
+    given: str, told: str, person: NewPerson, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phones = [Phone("WORK", "7777", primary=False), Phone("MOBILE", given, primary=True)]
+    one = person()
+    monkeypatch.setattr(one.manager.client.mfa, "phones", lambda session: phones)
+    assert one.ask().phone == told
+
+
+def test_an_accepted_code_leaves_one_line_that_says_whose_and_for_how_long(
+    person: NewPerson, codes: Codes, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = person()
+    challenge = one.ask()
+    with caplog.at_level("INFO"):
+        caplog.clear()
+        one.enter(challenge, codes()[0])
+    assert [(row.levelname, row.getMessage()) for row in caplog.records if "code" in row.getMessage()] == [
+        (
+            "INFO",
+            "BILL has taken the code of its user a***@harborbooks.example: the session is trusted, and for 30 days "
+            "every later one.",
+        )
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_an_expired_code_is_told_apart_and_the_next_who_asks_gets_a_new_text(
     kind: str, person: NewPerson, codes: Codes, clock: ManualClock, bill: LocalBill
 ) -> None:
@@ -336,6 +441,7 @@ def test_a_challenge_goes_through_xcom_unchanged(person: NewPerson) -> None:
         {"sent_at": None},
         {"wrong": "1"},
         {"texts": None},
+        {"phone": 101},
         {"more": 1},
     ],
 )
@@ -407,12 +513,13 @@ def test_the_turn_is_held_on_to_before_each_further_call(person: NewPerson, bill
     ada.manager.acquire()
     lock.prolonged.clear()
     challenge = present(ada.mfa.challenge_if(lambda: True, ada.manager.acquire()))
-    (turn,) = lock.prolonged  # looking at trust came first
+    turn = lock.prolonged[0]
     assert turn.startswith("bill_mfa_turn__")
+    assert lock.prolonged == [turn] * 2  # looking at trust and at the phone came first
     bill.fault(VALIDATE["v3"], kind="reset", after_effect=True)
     ada.enter(challenge, codes()[-1])
     # The code was entered once more, and then BILL was asked whether it had taken it.
-    assert lock.prolonged == [turn] * 3
+    assert lock.prolonged == [turn] * 4
 
 
 def test_who_has_lost_the_turn_enters_no_code_again(person: NewPerson, bill: LocalBill, codes: Codes) -> None:

@@ -16,6 +16,7 @@ SECRETS = ("ada@example.com", "correct horse", "developer-key")
 NOW = pendulum.datetime(2026, 11, 21, 12, tz="UTC")
 SESSION = BillSession(
     session_token="the-session-id-itself",
+    partner_token="the-partner's-session-id",
     organization_id=IDENTITY.organization_id,
     user_id="006AAAAAAAAAAAAAAAAA",
     trusted=True,
@@ -57,9 +58,22 @@ def test_a_record_says_in_clear_what_people_need_and_no_secret(document: str) ->
         "expires_at": "2026-11-21T12:40:00+00:00",
         "signed_in_by": {"dag_id": "d", "run_id": "r", "task_id": "t"},
     }
-    for secret in (SESSION.session_token, *SECRETS):
+    for secret in (*SESSION.secrets(), *SECRETS):
         assert secret not in document
     assert SESSION.session_token not in sealed
+
+
+def test_no_secret_of_a_session_is_shown_by_its_repr() -> None:
+    assert SESSION.secrets() == ("the-session-id-itself", "the-partner's-session-id")
+    assert not any(secret in repr(SESSION) for secret in SESSION.secrets())
+    assert dataclasses.replace(SESSION, partner_token="").secrets() == ("the-session-id-itself",)
+
+
+def test_a_record_that_knows_no_partner_yet_is_read_all_the_same(seal: Seal) -> None:
+    facts, secret = seal.open(seal_session(seal, SESSION)) or ({}, {})
+    del secret["partner_token"]
+    del facts["v"]
+    assert open_session(seal, seal.seal(facts, secret)) == dataclasses.replace(SESSION, partner_token="")
 
 
 def test_two_records_of_one_session_share_no_sealed_text(seal: Seal) -> None:

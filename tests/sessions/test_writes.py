@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bill.client.answers import Answer
+from airflow_provider_bill.client.request import BillRequest
 from airflow_provider_bill.exceptions import (
     BillApiError,
     BillConcurrencyError,
@@ -333,7 +334,7 @@ def test_a_write_that_is_cut_short_is_unknown_and_the_log_says_how_to_settle_it(
     def cut_short() -> Answer:
         raise end
 
-    def send(around: Any) -> Answer:
+    def send(request: BillRequest, around: Any) -> Answer:
         answer: Answer = around(cut_short)
         return answer
 

@@ -149,7 +149,7 @@ def test_a_process_killed_while_bill_holds_its_answer_back_leaves_an_unknown_wri
     bill.fault(PATH, kind="stall", after_effect=True)
     job = make_job(["rent"])
     pid = payer.start(job)
-    wait_until(bill.holds_an_answer, 30, "BILL to hold the answer", 0.02)
+    wait_until(bill.held_answers, 30, "BILL to hold the answer", 0.02)
     os.kill(pid, signal.SIGKILL)
     assert payer.end() is None
     bill.control("POST", "faults/release")

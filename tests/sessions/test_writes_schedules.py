@@ -625,7 +625,7 @@ def make_world(served: Served, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
 
 
 @pytest.mark.timeout(900)  # 500 schedules over HTTP, on a machine that may be busy
-@pytest.mark.parametrize("part", [1, 2])
+@pytest.mark.parametrize("part", [1, pytest.param(2, marks=pytest.mark.generated)])
 @pytest.mark.parametrize(
     "kept_in",
     [

@@ -20,7 +20,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in here:
         item.add_marker(pytest.mark.supervised)
         item.add_marker(pytest.mark.timeout(600))
-        item.add_marker(pytest.mark.xdist_group("supervised"))
     items[:] = [*here, *(item for item in items if item not in here)]
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+
 import pytest
 
 from dev.airflow_harness import AirflowHarness
@@ -24,6 +27,15 @@ def finished_run(supervised_airflow: AirflowHarness) -> FinishedRun:
     )
     assert state == "success"
     return supervised_airflow, run_id, changes
+
+
+def test_no_trigger_gets_the_id_of_one_that_was_deleted(supervised_airflow: AirflowHarness) -> None:
+    path = f"file:{supervised_airflow.home}/airflow.db?mode=ro"
+    with contextlib.closing(sqlite3.connect(path, uri=True)) as database:
+        # SQLite counts on only in such a table.
+        assert database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'sqlite_sequence'").fetchone() == (1,)
+        (sql,) = database.execute("SELECT sql FROM sqlite_master WHERE name = 'trigger'").fetchone()
+    assert "id INTEGER PRIMARY KEY AUTOINCREMENT" in sql
 
 
 def test_states_and_progress(finished_run: FinishedRun) -> None:

@@ -50,6 +50,12 @@ def wrong(code: str) -> str:
     return f"{(int(code) + 1) % 1_000_000:06d}"
 
 
+def clear(airflow: AirflowHarness, run_id: str) -> None:
+    """Have the task and those after it run anew."""
+    how = {"dry_run": False, "only_failed": False, "include_downstream": True, "task_ids": ["mfa"]}
+    airflow.rest("POST", f"dags/{DAG_ID}/clearTaskInstances", {"dag_run_id": run_id, **how})
+
+
 def counts(bill: LocalBill) -> tuple[int, int, int]:
     stats = bill.stats()
     return stats["sign_ins"], stats["sms_sent"], stats["payments"]
@@ -136,11 +142,7 @@ def test_a_cleared_task_sends_no_second_text_while_the_first_code_lives(
         return task["state"] in WAITING and airflow.scheduler_knows(task)
 
     wait_until(parked, 90, "the form")
-    airflow.rest(
-        "POST",
-        f"dags/{DAG_ID}/clearTaskInstances",
-        {"dag_run_id": run_id, "dry_run": False, "only_failed": False, "task_ids": ["mfa"]},
-    )
+    clear(airflow, run_id)
     wait_until(lambda: airflow.task_state(DAG_ID, run_id, "mfa") not in WAITING, 90, "the task to be cleared")
     enter(run_id, bill.codes()[0])
     assert airflow.wait(DAG_ID, run_id) == "success"
@@ -164,6 +166,12 @@ def test_a_code_that_is_too_old_brings_a_new_text_and_too_many_tries_an_end(
     log = airflow.task_log(DAG_ID, run_id, "mfa")
     assert "BDC_1358" in log
     assert "leaves 2 more tries" in log
+    # Cleared, the task has a new text sent: BILL has ended the third.
+    clear(airflow, run_id)
+    wait_until(lambda: len(bill.codes()) == 4, 90, "a new text")
+    enter(run_id, bill.codes()[3])
+    assert airflow.wait(DAG_ID, run_id) == "success"
+    assert counts(bill) == (1, 4, 1)
 
 
 def test_a_task_that_is_cleared_while_it_enters_the_code_leaves_it_in_no_forms_history(
@@ -173,12 +181,8 @@ def test_a_task_that_is_cleared_while_it_enters_the_code_leaves_it_in_no_forms_h
     run_id = airflow.trigger(DAG_ID, payment)
     (code,) = wait_until(bill.codes, 90, "BILL to send a code")
     airflow.answer_hitl(DAG_ID, run_id, "mfa", {FIELD: code}, (ENTER,))
-    wait_until(bill.holds_an_answer, 90, "the code to reach BILL")
-    airflow.rest(
-        "POST",
-        f"dags/{DAG_ID}/clearTaskInstances",
-        {"dag_run_id": run_id, "dry_run": False, "only_failed": False, "task_ids": ["mfa"]},
-    )
+    wait_until(bill.held_answers, 90, "the code to reach BILL")
+    clear(airflow, run_id)
     bill.control("POST", "faults/release")
     assert airflow.wait(DAG_ID, run_id) == "success"
     assert counts(bill) == (1, 1, 1)

@@ -28,7 +28,7 @@ def kill(airflow: AirflowHarness, bill: LocalBill, dag_id: str) -> str:
     """Return a run whose worker was killed after BILL has made the vendor and before the worker heard of it."""
     bill.fault(PATH, method="POST", kind="stall", after_effect=True)
     run_id = airflow.trigger(dag_id)
-    wait_until(bill.holds_an_answer, 90, "BILL to make the vendor")
+    wait_until(bill.held_answers, 90, "BILL to make the vendor")
     (task,) = airflow.task_instances(dag_id, run_id)
     os.kill(task["pid"], signal.SIGKILL)
     assert airflow.wait(dag_id, run_id) == "failed"

@@ -129,6 +129,25 @@ def test_a_file_lock_of_another_process_is_waited_for_no_longer_than_a_lease_liv
     assert time.now - before == pytest.approx(LEASE_SECONDS + SETTLE_SECONDS, abs=0.2)
 
 
+def test_who_waits_for_this_host_is_not_stopped_by_a_store_that_cannot_name_the_holder(
+    file: Path, time: PlannedTime
+) -> None:
+    store, asked = SlowStore(time), []
+
+    def away(key: str) -> str | None:
+        asked.append(key)
+        raise BillStoreError("Airflow's API server does not answer", advice="try again")
+
+    held = FileLock(file)
+    held.acquire()
+    store.read = away  # type: ignore[method-assign]
+    time.at(time.now + 4, held.release)
+    time.at(time.now + 4, lambda: vars(store).pop("read"))
+    with LeaseLock(store, sleep=time.advance, monotonic=time).acquire(KEY, nothing) as found:
+        assert found is None
+    assert asked == [KEY]
+
+
 def test_a_file_lock_that_is_let_go_meanwhile_is_taken(file: Path, take: Callable[[], str], time: PlannedTime) -> None:
     held, before = FileLock(file), time.now
     held.acquire()

@@ -43,6 +43,22 @@ def test_a_free_turn_is_taken_after_settling_and_given_back(
     assert store.read(KEY) is None
 
 
+def test_who_waits_for_a_while_is_told_once_for_which_task_and_since_when(store: SlowStore, time: PlannedTime) -> None:
+    told: list[tuple[str, ...]] = []
+    place = {"dag_id": "d", "run_id": "r", "task_id": "t"}
+    lock = LeaseLock(store, sleep=time.advance, monotonic=time, on_wait=lambda *facts: told.append(facts))
+    store.write(KEY, held_by("theirs", task=place, at="2026-11-21 12:34:56 UTC"))
+    with lock.acquire(KEY, nothing):
+        pass
+    assert told == [(KEY, "task t of DAG d (run r)", "2026-11-21 12:34:56 UTC")]
+
+
+def test_a_lease_names_its_task_for_who_waits(store: SlowStore, time: PlannedTime) -> None:
+    place = {"dag_id": "d", "run_id": "r", "task_id": "t"}
+    with LeaseLock(store, sleep=time.advance, monotonic=time, task=place).acquire(KEY, nothing):
+        assert json.loads(present(store.read(KEY)))["task"] == place
+
+
 def test_what_is_found_at_once_needs_no_lease(lock: LeaseLock, store: SlowStore, time: PlannedTime) -> None:
     with lock.acquire(KEY, lambda: "session") as found:
         assert found == "session"
@@ -86,6 +102,13 @@ def test_garbage_is_no_lease(lease: str, lock: LeaseLock, store: SlowStore, time
     with lock.acquire(KEY, nothing) as found:
         assert found is None
     assert time.now == SETTLE_SECONDS
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 7.0])
+def test_how_long_a_claim_settles_is_a_setting(seconds: float, store: SlowStore, time: PlannedTime) -> None:
+    with LeaseLock(store, settle_seconds=seconds, sleep=time.advance, monotonic=time).acquire(KEY, nothing) as found:
+        assert found is None
+    assert time.now == seconds
 
 
 @pytest.mark.parametrize("lease", [held_by("theirs"), json.dumps({"v": 2, "holder": {"id": 7}})])

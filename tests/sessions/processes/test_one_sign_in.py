@@ -76,7 +76,7 @@ def test_a_worker_killed_during_its_sign_in_holds_others_up_for_its_lease_only(
     victim = start_worker(lease_seconds=LEASE)
     others = [start_worker(host, tasks=3, lease_seconds=LEASE) for host in ("one", "two")]
     victim.begin()
-    wait_until(bill.holds_an_answer, 20, "the sign-in to stall")
+    wait_until(bill.held_answers, 20, "the sign-in to stall")
     for worker in others:
         worker.begin()
     victim.kill()
@@ -141,7 +141,7 @@ def test_organizations_do_not_wait_for_one_another_once_the_credentials_are_prov
     bill.fault(LOGIN, kind="stall")
     stalled = start_worker(organizations=[slow])
     stalled.begin()
-    wait_until(bill.holds_an_answer, 20, "the sign-in to stall")
+    wait_until(bill.held_answers, 20, "the sign-in to stall")
     (outcome,) = run_all(start_worker(organizations=[quick]))
     assert outcome.organization == quick
     assert bill.stats()["sign_ins"] == 2
