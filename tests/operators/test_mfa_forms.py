@@ -357,13 +357,14 @@ def test_a_form_that_cannot_be_looked_at_for_a_while_is_waited_for(
 ) -> None:
     one, looks = form().open(), []
     (code,) = bill.codes()
+    person = SimpleNamespace(id="1", name="Jo")
     answered = {"chosen_options": [ENTER], "params_input": {FIELD: code}, "responded_at": START}
 
     def away_at_first(ti_id: Any) -> Any:
         looks.append(ti_id)
         if len(looks) in (1, 2, 4):
             raise RuntimeError(f"no answer; the last one was {answered}")
-        return SimpleNamespace(response_received=len(looks) > 4, responded_by_user=None, **answered)
+        return SimpleNamespace(response_received=len(looks) > 4, responded_by_user=person, **answered)
 
     monkeypatch.setattr(mfa_triggers, "FAILED_LOOKS", 2)
     for module in (mfa_triggers, standard_triggers):
