@@ -23,7 +23,7 @@ QUICK := not generated and not browser
 
 NIGHTLY := nightly-3.2 nightly-py3.12 nightly-py3.13 nightly-newest nightly-supervised
 
-.PHONY: help demo ui test interface coverage browser browser-2.11 fuzz lint docs matrix nightly $(NIGHTLY) bench constraints build dist-test clean FORCE
+.PHONY: help demo ui test interface coverage browser browser-2.11 fuzz lint docs matrix nightly $(NIGHTLY) bench constraints hashes build dist-test clean FORCE
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -107,10 +107,18 @@ constraints: $(BIN)/uv ## Bring the pinned versions up to date
 		--constraint constraints/airflow-3.3.in --output-file constraints/bench.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
 		--group docs --output-file constraints/docs.txt
+	$(MAKE) --no-print-directory hashes
+
+# Beside each file of pins one with the hashes of what may be installed for them. The pins stay as they are.
+hashes: $(BIN)/uv ## Write constraints/hashed for the pinned versions
+	for file in constraints/*.txt; do \
+		$(BIN)/uv pip compile --quiet --no-deps --universal --python-version 3.11 --no-header --no-annotate \
+			--generate-hashes --output-file "constraints/hashed/$${file##*/}" "$$file" || exit 1; \
+	done
 
 build: $(VENV)/$(INSTALLED) ## Build and check the wheel and the source distribution
 	rm -rf dist
-	$(BIN)/uv build --quiet --build-constraint constraints/airflow-3.3.txt
+	$(BIN)/uv build --quiet --build-constraint constraints/hashed/airflow-3.3.txt --require-hashes
 	$(BIN)/twine check --strict dist/*
 
 dist-test: build ## Install both into an empty environment, and run a DAG there
@@ -133,6 +141,9 @@ $(VENV)/$(INSTALLED): constraints/airflow-3.3.txt $(INPUTS) | $(BIN)/uv
 .venv-bench/$(INSTALLED): constraints/bench.txt $(INPUTS) | .venv-bench/bin/uv
 	$(call install,.venv-bench,$<,--group bench)
 
+.venv-cluster/$(INSTALLED): constraints/cluster.txt $(INPUTS) | .venv-cluster/bin/uv
+	$(call install,.venv-cluster,$<,--group cluster)
+
 # Not pinned: what a company gets that installs it today.
 .venv-newest/$(INSTALLED): FORCE | .venv-newest/bin/uv
 	.venv-newest/bin/uv pip install --quiet --upgrade --python .venv-newest/bin/python \
@@ -143,7 +154,7 @@ $(VENV)/$(INSTALLED): constraints/airflow-3.3.txt $(INPUTS) | $(BIN)/uv
 
 # Only what draws the site: it reads our code, and does not import it.
 .venv-docs/$(INSTALLED): constraints/docs.txt $(INPUTS) | .venv-docs/bin/uv
-	.venv-docs/bin/uv pip install --quiet --python .venv-docs/bin/python --constraint $< --group docs
+	.venv-docs/bin/uv pip install --quiet --python .venv-docs/bin/python $(call pinned,$<) --group docs
 	@touch $@
 
 $(BIN)/uv:
@@ -158,6 +169,10 @@ $(BIN)/uv:
 .venv-%/bin/uv:
 	$(call create,.venv-$*,$(PYTHON))
 
+# Versions from one file, hashes from the other: uv refuses a file of another hash, and pins that disagree. pip reads the
+# first file only (Containerfile), as it takes no constraints with hashes.
+pinned = $(foreach file,$(1) $(wildcard constraints/hashed/$(notdir $(1))),--constraint $(file) --build-constraint $(file))
+
 define create
 	@test -n "$(2)" || { echo "No fitting Python found for $(1): install it, or name one with make PYTHON=..." >&2; exit 1; }
 	$(2) -m venv --clear $(1)
@@ -166,7 +181,7 @@ endef
 
 define install
 	@echo "Installing $(2) into $(1)"
-	$(1)/bin/uv pip install --quiet --python $(1)/bin/python --constraint $(2) --build-constraint $(2) \
+	$(1)/bin/uv pip install --quiet --python $(1)/bin/python $(call pinned,$(2)) \
 		--editable '.[hitl,sandbox]' --group dev $(3)
 	@touch $@
 endef
