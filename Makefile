@@ -23,7 +23,7 @@ QUICK := not generated and not browser
 
 NIGHTLY := nightly-3.2 nightly-py3.12 nightly-py3.13 nightly-newest nightly-supervised
 
-.PHONY: help demo ui test interface coverage browser browser-2.11 fuzz lint docs matrix nightly $(NIGHTLY) bench constraints hashes build dist-test clean FORCE
+.PHONY: help demo ui test interface coverage browser browser-2.11 fuzz lint docs matrix nightly $(NIGHTLY) audit bench constraints hashes build release-check dist-test clean FORCE
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,10 +56,18 @@ coverage: $(VENV)/$(INSTALLED) ## Run the tests of test and interface, and measu
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-lint: $(VENV)/$(INSTALLED) ## Check style and types
+lint: $(VENV)/$(INSTALLED) .venv-audit/$(INSTALLED) ## Check style and types, the workflows of the forge, and that pins and hashes agree
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	.venv-audit/bin/zizmor --quiet --offline --persona pedantic .github
+	@for file in constraints/*.txt; do \
+		sed -e '/^ *--hash/d' -e 's/ *\\$$//' "constraints/hashed/$${file##*/}" | diff - "$$file" >&2 || \
+			{ echo "$$file and constraints/hashed/$${file##*/} disagree: run make hashes, and commit both" >&2; exit 1; }; \
+	done
+
+audit: $(VENV)/$(INSTALLED) .venv-audit/$(INSTALLED) ## Look for known weaknesses in what is pinned and installed (AUDIT_REQUIRED=1: or fail)
+	.venv-audit/bin/python .github/scripts/audit.py $(BIN)/python
 
 docs: .venv-docs/$(INSTALLED) ## Build the site of docs/ into site/, check its links and that it loads nothing from elsewhere
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet --strict
@@ -107,6 +115,8 @@ constraints: $(BIN)/uv ## Bring the pinned versions up to date
 		--constraint constraints/airflow-3.3.in --output-file constraints/bench.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
 		--group docs --output-file constraints/docs.txt
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
+		--group audit --output-file constraints/audit.txt
 	$(MAKE) --no-print-directory hashes
 
 # Beside each file of pins one with the hashes of what may be installed for them. The pins stay as they are.
@@ -120,6 +130,9 @@ build: $(VENV)/$(INSTALLED) ## Build and check the wheel and the source distribu
 	rm -rf dist
 	$(BIN)/uv build --quiet --build-constraint constraints/hashed/airflow-3.3.txt --require-hashes
 	$(BIN)/twine check --strict dist/*
+
+release-check: build .venv-audit/$(INSTALLED) ## Build both, and write beside them what they are made of (CycloneDX)
+	.venv-audit/bin/python .github/scripts/sbom.py
 
 dist-test: build ## Install both into an empty environment, and run a DAG there
 	$(BIN)/python -m dev.dist_test
@@ -152,9 +165,9 @@ $(VENV)/$(INSTALLED): constraints/airflow-3.3.txt $(INPUTS) | $(BIN)/uv
 .venv-py%/$(INSTALLED): constraints/airflow-3.3.txt $(INPUTS) | .venv-py%/bin/uv
 	$(call install,.venv-py$*,$<)
 
-# Only what draws the site: it reads our code, and does not import it.
-.venv-docs/$(INSTALLED): constraints/docs.txt $(INPUTS) | .venv-docs/bin/uv
-	.venv-docs/bin/uv pip install --quiet --python .venv-docs/bin/python $(call pinned,$<) --group docs
+# Only what draws the site, and what looks at the pins and the workflows: neither imports our code.
+.venv-docs/$(INSTALLED) .venv-audit/$(INSTALLED): .venv-%/$(INSTALLED): constraints/%.txt $(INPUTS) | .venv-%/bin/uv
+	.venv-$*/bin/uv pip install --quiet --python .venv-$*/bin/python $(call pinned,$<) --group $*
 	@touch $@
 
 $(BIN)/uv:
