@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_bill.client.auth import credentials_from
 from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.results import MfaState
@@ -19,10 +21,11 @@ from airflow_provider_bill.exceptions import (
 )
 from dev.clock import START
 from dev.local_bill import LocalBill
+from dev.misbehaving_server import http_answer
 from tests.client.calls import v3_call
 
 if TYPE_CHECKING:
-    from tests.client.conftest import ClientOf
+    from tests.client.conftest import ClientOf, MakeClient, Serve
 
 CHALLENGE = {"v3": "/connect/v3/mfa/challenge", "v2": "/api/v2/MFAChallenge.json"}
 VALIDATE = {"v3": "/connect/v3/mfa/challenge/validate", "v2": "/api/v2/MFAAuthenticate.json"}
@@ -246,3 +249,38 @@ def test_kinds_without_mfa_say_so_before_sending(bill: LocalBill, client_of: Cli
         with pytest.raises(BillConfigurationError, match=f"{kind} cannot pass MFA"):
             send()
     assert bill.stats()["requests"] == before
+
+
+NOT_TRUE = ["false", "False", "0", "", "no", 0, 2, None, False, [True], {"value": True}]
+
+
+@pytest.mark.parametrize("said", NOT_TRUE, ids=repr)
+def test_whatever_is_not_true_is_not_taken_for_trusted(
+    said: Any, bill: LocalBill, make_client: MakeClient, serve: Serve
+) -> None:
+    device = RememberedDevice(token="an-id", device="airflow-tests")
+    v2 = make_client(credentials_from("v2", bill.fields("v2")), serve(*v2_answers(said)).url)
+    session = v2.sign_in(device)
+    assert session.trusted is False
+    assert v2.mfa.status(session, device) is False
+    signed_in = {"sessionId": "s-1", "trusted": said, "organizationId": bill.organization, "userId": "006"}
+    server = serve(*(http_answer(200, json.dumps(body)) for body in (signed_in, {"trusted": said})))
+    v3 = make_client(credentials_from("v3", bill.fields("v3")), server.url)
+    session = v3.sign_in(device)
+    assert session.trusted is False
+    assert v3.mfa.step_up(session, device) is False
+
+
+@pytest.mark.parametrize("said", [True, "true", "1"], ids=repr)
+def test_v2_says_in_several_ways_that_a_device_is_trusted(
+    said: Any, bill: LocalBill, make_client: MakeClient, serve: Serve
+) -> None:
+    client = make_client(credentials_from("v2", bill.fields("v2")), serve(*v2_answers(said)).url)
+    assert client.sign_in(RememberedDevice(token="an-id", device="airflow-tests")).trusted is True
+
+
+def v2_answers(said: Any) -> list[bytes]:
+    """Return the answers to a v2 sign-in and to the questions for its trust."""
+    data = ({"sessionId": "s-1", "orgId": "008"}, {"isTrusted": said})
+    answers = [{"response_status": 0, "response_message": "Success", "response_data": one} for one in data]
+    return [http_answer(200, json.dumps(answer)) for answer in answers]

@@ -228,3 +228,10 @@ def test_what_bills_sandbox_lets_pass_without_mfa_needs_trust_in_production_only
 ) -> None:
     needed = [prepare(method, path, environment=name).needs_trust for name in ("sandbox", "production")]
     assert needed == [in_sandbox, in_production]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "delete"])
+def test_whatever_is_no_get_is_a_write(method: str) -> None:
+    assert is_read("/v3/vendors/009", method) is False
+    assert prepare(method, "/v3/vendors/009").is_write
+    assert not prepare("get", "/v3/vendors/009").is_write

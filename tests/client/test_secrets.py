@@ -14,7 +14,7 @@ from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.redaction import Redactor
 from airflow_provider_bill.client.session import BillSession
-from airflow_provider_bill.exceptions import BillError
+from airflow_provider_bill.exceptions import BillError, BillMfaError
 from dev.local_bill import LocalBill
 from dev.misbehaving_server import http_answer
 from tests.client.calls import v2_call, v3_call
@@ -194,3 +194,17 @@ def test_a_request_and_its_answer_show_no_secret(bill: LocalBill, client_of: Cli
     assert "POST /v3/vendors/***" in texts
     assert [secret for secret in secrets if secret in texts] == []
     assert answer.body["results"][0]["id"] not in texts
+
+
+@pytest.mark.parametrize("kind", MFA_KINDS)
+def test_a_code_that_bill_repeats_in_its_words_is_masked(bill: LocalBill, client_of: ClientOf, kind: str) -> None:
+    client = client_of(kind)
+    session = client.sign_in()
+    challenge = client.mfa.challenge(session)
+    code = "048215"
+    path = {"v3": "/connect/v3/mfa/challenge/validate", "v2": "/api/v2/MFAAuthenticate.json"}[kind]
+    bill.fault(path, code="BDC_1355", message=f"the token {code} is not valid for this challenge")
+    with pytest.raises(BillMfaError) as caught:
+        client.mfa.validate(session, challenge, "048-215", device="d", machine_name="m", remember=True)
+    assert "the token *** is not valid" in str(caught.value)
+    assert code not in all_texts_of(caught.value)

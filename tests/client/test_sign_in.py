@@ -243,6 +243,20 @@ def test_an_answer_without_a_session_id_names_what_is_missing(
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("session_id", ["s\x00-1", "s\r\nX-Evil: 1", "s\u200b-1", "s\u00e9ance", "\x7f"])
+@pytest.mark.parametrize("kind", ["v3", "v2"])
+def test_a_session_id_that_no_header_can_carry_is_no_session(
+    kind: str, session_id: str, bill: LocalBill, make_client: MakeClient, serve: Serve
+) -> None:
+    data: dict[str, Any] = {"sessionId": session_id, "organizationId": bill.organization, "orgId": bill.organization}
+    body = data if kind == "v3" else {"response_status": 0, "response_message": "Success", "response_data": data}
+    server = serve(http_answer(200, json.dumps(body)))
+    client = make_client(credentials_from(kind, bill.fields(kind)), server.url)
+    with pytest.raises(BillUnavailableError, match="no sessionId"):
+        client.sign_in()
+    assert len(server.requests) == 1
+
+
 def test_partner_sign_in_sends_the_app_key_first_and_the_developer_key_after(
     bill: LocalBill, client_of: ClientOf
 ) -> None:

@@ -294,9 +294,18 @@ def test_each_team_of_airflow_has_keys_of_its_own(
     assert keys[1] == keys[0].replace("__v3", "__team_finance__v3")
 
 
-@pytest.mark.parametrize(("timeout", "seconds"), [((5.0, 60.0), 75.0), ((5.0, 600.0), 615.0), ((0.5, 9.5), 75.0)])
-def test_a_lease_outlives_the_longest_call_that_the_hook_may_make(
+@pytest.mark.parametrize(
+    ("timeout", "setting", "seconds"),
+    [
+        ((5.0, 60.0), None, 75.0),
+        ((5.0, 600.0), None, 615.0),
+        ((0.5, 9.5), "300", 300.0),
+        ((0.5, 9.5), "30", 30.0),
+    ],
+)
+def test_a_lease_outlives_the_longest_call_that_the_hook_may_make_and_is_a_setting_of_airflow(
     timeout: tuple[float, float],
+    setting: str | None,
     seconds: float,
     request: pytest.FixtureRequest,
     run_dag: RunDag,
@@ -304,6 +313,8 @@ def test_a_lease_outlives_the_longest_call_that_the_hook_may_make(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     connect("v3")
+    if setting is not None:
+        monkeypatch.setenv("AIRFLOW__BILL__SIGN_IN_LEASE_SECONDS", setting)
     leases: list[dict[str, Any]] = []
     write = stores.VariableStore.write
 

@@ -386,3 +386,44 @@ def test_a_record_that_cannot_be_opened_any_more_is_forgotten_too(
     assert changed.peek() is None
     assert changed.discard()
     assert store.read(session_key(changed.identity)) is None
+
+
+@pytest.mark.parametrize(
+    ("other", "ended"),
+    [
+        ({"task_id": "another task"}, True),
+        ({"run_id": "another run"}, False),
+        ({"dag_id": "another dag"}, False),
+        ({"dag_id": "another dag", "run_id": "another run"}, False),
+    ],
+)
+def test_a_run_ends_its_own_session_and_not_that_of_another_run(
+    other: dict[str, str], ended: bool, make_shared: MakeShared, bill: LocalBill
+) -> None:
+    place = {"dag_id": "a dag", "run_id": "a run", "task_id": "a task"}
+    make_shared(signed_in_by=place).manager.acquire()
+    manager = make_shared(signed_in_by={**place, **other}).manager
+    assert manager.sign_out(only_if_opened_by_this_run=True) is ended
+    assert (manager.peek() is None) is ended
+    assert bill.stats()["open_sessions"] == int(not ended)
+
+
+def test_a_script_leaves_the_session_of_a_run_alone(make_shared: MakeShared, bill: LocalBill) -> None:
+    make_shared(signed_in_by={"dag_id": "a dag", "run_id": "a run", "task_id": "a task"}).manager.acquire()
+    assert make_shared().manager.sign_out(only_if_opened_by_this_run=True) is False
+    assert bill.stats()["open_sessions"] == 1
+
+
+def test_a_session_that_is_over_leaves_no_record_though_nobody_can_sign_in(
+    make_shared: MakeShared, vendors: Vendors, clock: ManualClock, bill: LocalBill
+) -> None:
+    shared = make_shared()
+    vendors(shared)
+    clock.advance(minutes=5)
+    bill.expire_sessions()
+    bill.fault("/connect/v3/login", status=503)
+    with pytest.raises(BillUnavailableError):
+        vendors(shared)
+    assert make_shared().manager.peek() is None
+    assert vendors(make_shared())
+    assert bill.count_calls("/connect/v3/vendors") == 3, "the next task does not try the dead session again"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 from typing import Any
@@ -143,3 +144,9 @@ def test_a_truncated_record_is_a_miss_logged_once_without_its_text(
 
 def test_a_record_of_a_later_version_is_a_miss(seal: Seal, document: str) -> None:
     assert open_session(seal, json.dumps({**json.loads(document), "v": 2})) is None
+
+
+def test_each_process_seals_with_a_salt_of_its_own() -> None:
+    records = [seal_session(Seal("session", IDENTITY, SECRETS), SESSION) for _ in range(3)]
+    salts = [base64.urlsafe_b64decode(json.loads(record)["sealed"])[:16] for record in records]
+    assert len(set(salts)) == 3

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_bill.client.auth.device import RememberedDevice
-from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaRequiredError
+from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaRequiredError, BillStoreError
 from airflow_provider_bill.sessions.stores import MemoryStore
 from dev.clock import ManualClock
 from dev.local_bill import LocalBill
 from tests.sessions.present import device_key_of, present
 
 if TYPE_CHECKING:
-    from tests.sessions.conftest import MakeShared, PassMfa, Pay
+    from tests.sessions.conftest import MakeShared, PassMfa, Pay, Vendors
 
 Calls = Callable[[str], int]
 
@@ -300,3 +300,40 @@ def test_a_v2_session_without_trust_does_not_get_to_send_a_payment(
     with pytest.raises(BillMfaRequiredError, match=WAY_OUT):
         pay(make_shared("v2"))
     assert (bill.stats()["sign_ins"], calls(PAYMENTS)) == (1, 0)
+
+
+class WithoutTrustNotes(MemoryStore):
+    """A store that takes records and no notes of trust."""
+
+    def write(self, key: str, text: str) -> None:
+        if key.endswith("__trusted"):
+            raise BillStoreError("it cannot be stored")
+        super().write(key, text)
+
+
+def test_noting_the_last_use_keeps_the_trust_of_the_record_also_without_a_note_of_it(
+    make_shared: MakeShared, pass_mfa: PassMfa, vendors: Vendors, clock: ManualClock
+) -> None:
+    store = WithoutTrustNotes()
+    first, second = make_shared(store=store), make_shared(store=store)
+    vendors(first)
+    pass_mfa(second)
+    clock.advance(seconds=61)
+    vendors(first)
+    found = present(make_shared(store=store).manager.peek())
+    assert (found.trusted, found.last_used_at) == (True, clock.now)
+
+
+def test_noting_the_last_use_does_not_bring_trust_back_that_is_lost(
+    make_shared: MakeShared, pass_mfa: PassMfa, vendors: Vendors, pay: Pay, clock: ManualClock, bill: LocalBill
+) -> None:
+    first, second = make_shared(), make_shared()
+    pass_mfa(first, remember=False)
+    second.manager.acquire()
+    bill.fault(PAYMENTS, method="POST", code="BDC_1361")
+    with pytest.raises(BillMfaRequiredError):
+        pay(second)
+    clock.advance(seconds=61)
+    vendors(first)
+    found = present(make_shared().manager.peek())
+    assert (found.trusted, found.last_used_at) == (False, clock.now)
