@@ -19,11 +19,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := .installed
 INPUTS := pyproject.toml Makefile
-QUICK := not generated and not browser
+QUICK := not generated and not browser and not cluster and not live
 
 NIGHTLY := nightly-3.2 nightly-py3.12 nightly-py3.13 nightly-newest nightly-supervised
 
-.PHONY: help demo ui test interface coverage browser browser-2.11 fuzz lint docs matrix nightly $(NIGHTLY) audit bench constraints hashes build release-check dist-test clean FORCE
+.PHONY: help demo ui test interface coverage browser browser-2.11 cluster-test fuzz lint docs matrix nightly $(NIGHTLY) live audit bench constraints hashes build release-check dist-test clean FORCE
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,11 +40,17 @@ test: $(VENV)/$(INSTALLED) ## Run the tests on Airflow 3.3, but for those of the
 interface: $(VENV)/$(INSTALLED) ## Run the tests of the command line and of the page in Airflow
 	$(BIN)/python -m pytest -m interface -n 2
 
+live: $(VENV)/$(INSTALLED) ## Ask BILL's own sandbox what its pages leave open (needs an account there: docs/live-tests.md)
+	$(BIN)/python -m pytest -m live --confcutdir=tests/live tests/live/test_questions.py
+
 browser: $(VENV)/$(INSTALLED) ## Press what people press, in a real browser (needs chromium)
 	$(BIN)/python -m pytest -m browser
 
 browser-2.11: .venv-2.11/$(INSTALLED) ## The same on Airflow 2.11: the connection form and its Test button
 	.venv-2.11/bin/python -m pytest -m browser tests/browser
+
+cluster-test: .venv-cluster/$(INSTALLED) ## Load and faults on Celery, PostgreSQL, Redis and two pretended hosts
+	.venv-cluster/bin/python -m pytest -m cluster tests/cluster
 
 fuzz: $(VENV)/$(INSTALLED) ## Ask the local BILL 20,000 generated calls, and draw more schedules of payments
 	$(BIN)/python -m pytest -m generated -n 2
