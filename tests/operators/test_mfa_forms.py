@@ -30,6 +30,7 @@ from airflow.providers.standard.operators import hitl as standard_hitl
 from airflow.providers.standard.triggers import hitl as standard_triggers
 from airflow.sdk.bases.operator import TriggerFailureReason
 from airflow.sdk.execution_time import hitl as sdk_hitl
+from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError, BillStoreError
 from airflow_provider_bill.hooks import errors
@@ -778,3 +779,19 @@ def test_a_form_holds_nothing_secret_and_no_markup_of_others(
     assert [secret for secret in unsaid if secret in words] == []
     session = json.loads(json.dumps(one.waits_with["challenge"]))
     assert session["phone"] == text["to"][-4:]
+
+
+def test_what_a_trigger_hands_on_shows_nothing_of_the_answer(
+    form: NewForm, bill: LocalBill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow 3.1's triggerer logs each event."""
+    one = form().open()
+    (code,) = bill.codes()
+    answer: dict[str, Any] = {"chosen_options": [ENTER], "params_input": {FIELD: code}, "responded_at": START}
+    answer |= {"responded_by_user": None, "response_received": True}
+    for module in (mfa_triggers, standard_triggers):
+        monkeypatch.setattr(module, "get_hitl_detail_content_detail", lambda ti_id: SimpleNamespace(**answer))
+    event = one.event(within=20)
+    assert event is not None
+    assert event["params_input"] == {FIELD: code}
+    assert code not in f"{event} {event!r} {TriggerEvent(event)!r}"

@@ -603,3 +603,22 @@ def test_only_a_sign_in_holds_on_to_the_lock(make_shared: MakeShared, vendors: V
 )
 def test_which_refusals_of_a_sign_in_are_final(code: str | None, final: bool) -> None:
     assert is_final_refusal(code) is final
+
+
+def test_a_refusal_that_comes_while_a_proven_login_waits_its_turn_keeps_it_from_being_sent(
+    make_shared: MakeShared, organizations: list[str], bill: LocalBill
+) -> None:
+    make_shared().manager.acquire()
+    lock = RecordingLock()
+    waits = make_shared(fields={"organization_id": organizations[1]}, lock=lock)
+
+    def refused() -> None:
+        lock.before = lambda: None
+        bill.fault("/connect/v3/login", code="BDC_1101")
+        with pytest.raises(BillSignInRefusedError):
+            make_shared(fields={"organization_id": bill.seed["organizations"][2]["id"]}).manager.acquire()
+
+    lock.before = refused
+    with pytest.raises(BillSignInRefusedError, match="are not sent again"):
+        waits.manager.acquire()
+    assert bill.count_calls("/connect/v3/login") == 2

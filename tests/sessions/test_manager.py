@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,8 +15,9 @@ from airflow_provider_bill.exceptions import (
     BillStoreError,
     BillUnavailableError,
 )
+from airflow_provider_bill.sessions.identity import XComLocation
 from airflow_provider_bill.sessions.keys import session_key
-from airflow_provider_bill.sessions.stores import MemoryStore
+from airflow_provider_bill.sessions.stores import MemoryStore, XComStore
 from dev.clock import ManualClock
 from dev.local_bill import LocalBill
 from tests.client.calls import v3_call
@@ -22,7 +25,7 @@ from tests.sessions.present import present
 from tests.sessions.recording_lock import RecordingLock
 
 if TYPE_CHECKING:
-    from tests.sessions.conftest import CountingStore, MakeShared, Vendors
+    from tests.sessions.conftest import CountingStore, MakeShared, PassMfa, Vendors
 
 
 def test_twenty_tasks_share_one_sign_in(make_shared: MakeShared, vendors: Vendors, bill: LocalBill) -> None:
@@ -427,3 +430,71 @@ def test_a_session_that_is_over_leaves_no_record_though_nobody_can_sign_in(
     assert make_shared().manager.peek() is None
     assert vendors(make_shared())
     assert bill.count_calls("/connect/v3/vendors") == 3, "the next task does not try the dead session again"
+
+
+def test_the_threads_of_a_task_sign_in_once_also_where_the_session_cannot_be_stored(
+    make_shared: MakeShared, bill: LocalBill
+) -> None:
+    bill.settings(latency_seconds=0.2)
+    manager = make_shared(store=WithoutWrites()).manager
+    together = Barrier(4)
+
+    def acquire() -> str:
+        together.wait(30)
+        return manager.acquire().session_token
+
+    with ThreadPoolExecutor(4) as threads:
+        tokens = {future.result() for future in [threads.submit(acquire) for _ in range(4)]}
+    assert len(tokens) == 1
+    assert bill.stats()["sign_ins"] == 1
+
+
+class WithoutWrites(MemoryStore):
+    """A store that takes nothing."""
+
+    def write(self, key: str, text: str) -> None:
+        raise BillStoreError("it cannot be stored")
+
+
+def test_a_late_answer_does_not_move_the_last_use_backwards(
+    make_shared: MakeShared, vendors: Vendors, clock: ManualClock
+) -> None:
+    shared = make_shared()
+    began = clock.now
+    vendors(shared)
+    clock.advance(minutes=10)
+    vendors(shared)
+    shared.manager.touch(shared.manager.acquire(), began)  # a slow call of another thread, answered now
+    assert shared.manager.acquire().last_used_at == clock.now
+    assert present(make_shared().manager.peek()).last_used_at == clock.now
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_keeping_a_session_alive_asks_bill_whether_it_is_trusted_or_not(
+    trusted: bool, make_shared: MakeShared, pass_mfa: PassMfa, vendors: Vendors, clock: ManualClock, bill: LocalBill
+) -> None:
+    shared = make_shared()
+    shared.manager.acquire()
+    if trusted:
+        pass_mfa(shared)
+    for _ in range(6):
+        clock.advance(minutes=20)
+        assert make_shared().keep_alive().trusted is trusted
+    vendors(make_shared())
+    stats = bill.stats()
+    assert (stats["sign_ins"], stats["open_sessions"]) == (1, 1)
+
+
+def test_a_session_in_an_xcom_that_cannot_be_read_is_not_taken_for_none(
+    make_shared: MakeShared, bill: LocalBill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.providers.common.compat.sdk import XCom
+
+    def away(**where: Any) -> None:
+        raise RuntimeError("the API server is away, and its words may hold anything")
+
+    monkeypatch.setattr(XCom, "get_one", away)
+    shared = make_shared(store=XComStore(XComLocation("a dag", "a run", "login")))
+    with pytest.raises(BillStoreError, match=r"could not be read \(RuntimeError\)"):
+        shared.manager.acquire()
+    assert bill.stats()["requests"] == 0
