@@ -788,7 +788,7 @@ def test_what_a_trigger_hands_on_shows_nothing_of_the_answer(
     one = form().open()
     (code,) = bill.codes()
     answer: dict[str, Any] = {"chosen_options": [ENTER], "params_input": {FIELD: code}, "responded_at": START}
-    answer |= {"responded_by_user": None, "response_received": True}
+    answer |= {"responded_by_user": SimpleNamespace(id="1", name="Jo"), "response_received": True}
     for module in (mfa_triggers, standard_triggers):
         monkeypatch.setattr(module, "get_hitl_detail_content_detail", lambda ti_id: SimpleNamespace(**answer))
     event = one.event(within=20)

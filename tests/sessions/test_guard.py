@@ -102,7 +102,7 @@ def test_a_wrong_password_is_wrong_whatever_developer_key_an_organization_has(
     assert bill.stats()["refused_sign_ins"] == 1
 
 
-@pytest.mark.parametrize("code", ["BDC_1109", "BDC_9999", ""])
+@pytest.mark.parametrize("code", ["BDC_1101", "BDC_1109", "BDC_1110", "BDC_1111", "BDC_1113", "BDC_9999", ""])
 def test_a_refusal_that_need_not_be_the_developer_keys_fault_holds_up_every_key(
     code: str, make_shared: MakeShared, bill: LocalBill, organizations: list[str]
 ) -> None:

@@ -82,3 +82,9 @@ def test_a_malformed_handle_is_refused_in_one_sentence_that_names_the_field(valu
         Handle.from_dict(value)
     assert named in str(caught.value)
     assert "session=login.output" in str(caught.value)
+
+
+@pytest.mark.parametrize("said", ["true", "false", 1, None, [True]], ids=repr)
+def test_a_handle_that_does_not_plainly_say_so_is_of_no_trusted_session(said: Any) -> None:
+    assert Handle.from_dict({**GOOD, "trusted": True}).trusted is True
+    assert Handle.from_dict({**GOOD, "trusted": said}).trusted is False

@@ -142,6 +142,14 @@ def test_the_organization_makes_the_write_too(begin_try: BeginTry, bill: LocalBi
     assert paid(bill) == ["rent"]
 
 
+def test_where_it_is_sent_makes_the_write_too(begin_try: BeginTry, bill: LocalBill) -> None:
+    """What was made in BILL's sandbox is not the answer to a payment in production, nor the other way round."""
+    pay(begin_try())
+    with pytest.raises(BillIdempotencyError):
+        pay(begin_try(host=bill.url.replace("127.0.0.1", "localhost")))
+    assert paid(bill) == ["rent"]
+
+
 def test_the_order_of_a_bodys_names_does_not_make_another_write(begin_try: BeginTry, bill: LocalBill) -> None:
     body = {"vendorId": VENDOR, "amount": 1.5, "processDate": "2099-01-01"}
     first, second = begin_try(), begin_try()
