@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_bill.cli import output
 from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillMfaError, BillStoreError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def run(name: str, args: Namespace) -> int:
     # As Airflow's own commands do that look for connections: this process reaches the metadata database.
     os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
     try:
-        with _logs_on_stderr(), _person():
+        with output.is_ours(), _logs_on_stderr(), _person():
             return _COMMANDS[name](args)
     except _UsageError as error:
         return _fail(str(error), USAGE)
@@ -103,9 +104,9 @@ def forget(args: Namespace) -> int:
             if own or refusal.key in notes:
                 VariableStore().delete(refusal.key)
                 cleared += 1
-        print(f"{cleared} refused or blocked sign-ins of {args.conn_id} are forgotten.")
+        output.say(f"{cleared} refused or blocked sign-ins of {args.conn_id} are forgotten.")
     found = hook.forget()
-    print("The stored session is forgotten." if found else "No session was stored.")
+    output.say("The stored session is forgotten." if found else "No session was stored.")
     return FINE
 
 
@@ -140,7 +141,7 @@ def settle(args: Namespace) -> int:
         )
     BillHook.settle_write(args.write_id, carried_out=args.done, result=result)
     task = " ".join(str(part) for part in open_writes[args.write_id].task if part != -1)
-    print(f"Write {args.write_id} is settled as {'done' if args.done else 'not done'}; now clear its task: {task}")
+    output.say(f"Write {args.write_id} is settled as {'done' if args.done else 'not done'}; now clear its task: {task}")
     return FINE
 
 
@@ -151,7 +152,7 @@ def sign_in(args: Namespace) -> int:
     known = hook.live_handle() is not None
     session = hook.session()
     until = f"live until {session.expires_at.isoformat(timespec='seconds')} if unused" if session.expires_at else "live"
-    print(
+    output.say(
         f"{'Found a session of' if known else 'Signed in to'} {session.organization_id or 'BILL'} "
         f"({args.conn_id}), {until}, {'trusted' if session.trusted else 'not trusted'}."
     )
@@ -162,7 +163,7 @@ def sign_out(args: Namespace) -> int:
     """End the shared session."""
     _require_database()
     ended = _hook(args.conn_id, args.organization).sign_out()
-    print("Signed out." if ended else "BILL had no session to end; none is stored any more.")
+    output.say("Signed out." if ended else "BILL had no session to end; none is stored any more.")
     return FINE
 
 
@@ -176,9 +177,9 @@ def trust(args: Namespace) -> int:
     if challenge is None:
         days = hook.mfa.days_left()
         still = "" if days is None else f", for {days:.1f} more days"
-        print(f"{args.conn_id} is trusted already{still}; no text was sent.")
+        output.say(f"{args.conn_id} is trusted already{still}; no text was sent.")
         return FINE
-    print(f"BILL has sent a code by text at {challenge.sent_at[:19]} UTC to the phone of the connection's user.")
+    output.say(f"BILL has sent a code by text at {challenge.sent_at[:19]} UTC to the phone of the connection's user.")
     while True:
         try:
             hook.mfa.validate(challenge, _code(args.code_from_stdin))
@@ -188,7 +189,7 @@ def trust(args: Namespace) -> int:
                 raise
             print(error, file=sys.stderr)
     days = hook.mfa.days_left()
-    print(f"{args.conn_id} is trusted{'' if days is None else f' for {days:.1f} days'}.")
+    output.say(f"{args.conn_id} is trusted{'' if days is None else f' for {days:.1f} days'}.")
     return FINE
 
 

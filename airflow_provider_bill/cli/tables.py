@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_bill.cli import output
 from airflow_provider_bill.sessions.overview import KnownRefusal, KnownSession, OpenWrite
 
 Row = dict[str, Any]
@@ -73,28 +74,30 @@ def write_row(write: OpenWrite) -> Row:
     }
 
 
-def print_rows(rows: list[Row], output: str) -> None:
+def print_rows(rows: list[Row], form: str) -> None:
     """Print rows as a table, as JSON, as YAML or as columns without lines.
 
-    :param output: ``table``, ``json``, ``yaml`` or ``plain``
+    :param form: ``table``, ``json``, ``yaml`` or ``plain``
     """
-    if output == "json":
-        print(json.dumps(rows, indent=2))
+    if form == "json":
+        output.say(json.dumps(rows, indent=2))
         return
-    if output == "yaml":
+    if form == "yaml":
         from airflow.utils import yaml
 
-        print(yaml.dump(rows, sort_keys=False), end="")
+        output.say(yaml.dump(rows, sort_keys=False), end="")
         return
     from airflow.cli.simple_table import AirflowConsole
     from rich.markup import escape
 
     cells = [{name: _cell(value) for name, value in row.items()} for row in rows]
-    if output == "plain":
-        AirflowConsole().print_as_plain_table(cells)
+    if form == "plain":
+        AirflowConsole(file=output.stream()).print_as_plain_table(cells)
         return
     # What BILL says can hold brackets, which are rich's own markup.
-    AirflowConsole().print_as_table([{name: escape(value) for name, value in row.items()} for row in cells])
+    AirflowConsole(file=output.stream()).print_as_table(
+        [{name: escape(value) for name, value in row.items()} for row in cells]
+    )
 
 
 def without_empty_columns(rows: list[Row]) -> list[Row]:

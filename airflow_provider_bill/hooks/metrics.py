@@ -28,5 +28,5 @@ def _stats() -> Any:
     try:
         stats: Any = import_module("airflow.sdk.observability.stats")
     except ImportError:  # Airflow before 3.2
-        stats = import_module("airflow.stats").Stats
-    return stats
+        stats = import_module("airflow.stats")
+    return stats if hasattr(stats, "incr") else stats.Stats

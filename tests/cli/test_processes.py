@@ -105,3 +105,13 @@ def test_the_page_about_the_command_line_has_every_command_and_option() -> None:
         section = page.partition(f"## `{one.name}")[2].partition("\n## ")[0]
         flags = [option.flags[-1] for option in one.options if option.flags[-1].startswith("-")]
         assert [flag for flag in flags if flag not in section] == []
+
+
+def test_what_anything_else_prints_is_not_among_what_a_command_prints(
+    airflow_db: Path, bill: LocalBill, connection: Callable[..., None], tmp_path: Path
+) -> None:
+    (tmp_path / "airflow_local_settings.py").write_text("print('a noisy plugin')\n")
+    ended = start("check", "bill_default", "--output", "json", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout)[0]["state"] == "fine"
+    assert "a noisy plugin" in ended.stderr

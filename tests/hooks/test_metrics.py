@@ -52,20 +52,22 @@ class _Sender:
 
 def use(sender: _Sender, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have Airflow's metrics of this process go to a StatsD server, with tags in InfluxDB's way."""
+    monkeypatch.setenv("AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED", "True")  # what 2.11 and 3.1 go by
     tags = {"influxdb_tags_enabled": True, "statsd_influxdb_enabled": True}
     try:
         logger: Any = import_module("airflow.sdk._shared.observability.metrics.statsd_logger")
+        stats: Any = import_module("airflow.sdk._shared.observability.metrics.stats")
     except ImportError:  # Airflow before 3.2
-        metrics: Any = import_module("airflow.metrics.statsd_logger")
-        stats: Any = import_module("airflow.stats").Stats
-        monkeypatch.setenv("AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED", "True")
-        monkeypatch.setattr(
-            stats, "instance", metrics.SafeStatsdLogger(sender, influxdb_tags_enabled=True), raising=False
-        )
-        monkeypatch.setattr(stats, "_instance_pid", os.getpid(), raising=False)
-        return
-    backend: Any = import_module("airflow.sdk._shared.observability.metrics.stats")
-    monkeypatch.setattr(backend, "_backend", logger.SafeStatsdLogger(sender, **tags))
+        logger, stats = import_module("airflow.metrics.statsd_logger"), import_module("airflow.stats")
+        del tags["statsd_influxdb_enabled"]
+    backend = logger.SafeStatsdLogger(sender, **tags)
+    if hasattr(stats, "_backend"):
+        monkeypatch.setattr(stats, "_backend", backend)
+    else:  # Airflow before 3.3
+        # Each task sets it up anew, from settings that name a server of its own.
+        monkeypatch.setattr(type(stats.Stats), "initialize", lambda cls, **options: None, raising=False)
+        monkeypatch.setattr(stats.Stats, "instance", backend, raising=False)
+        monkeypatch.setattr(stats.Stats, "_instance_pid", os.getpid(), raising=False)
 
 
 @pytest.fixture
