@@ -22,7 +22,7 @@ from airflow_provider_bill.exceptions import (
 from airflow_provider_bill.hooks.bill import BillHook
 from airflow_provider_bill.operators.bill import BillApiOperator
 from dev.airflow_harness import airflow_version
-from dev.dag_runner import DagResult
+from dev.dag_runner import DagResult, forget_task_states
 from dev.local_bill import LocalBill
 from dev.paths import ROOT
 
@@ -338,10 +338,12 @@ def test_what_was_paid_is_kept_where_it_outlives_the_success_of_the_task(
     bill: LocalBill,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from airflow.models.task_state_store import TaskStateStoreModel as State
     from airflow.models.variable import Variable
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
+    forget_task_states()
     monkeypatch.setenv("AIRFLOW__STATE_STORE__CLEAR_ON_SUCCESS", forgets)
     with dag_of(request) as dag:
         add_task("operator", ["bill 1"])
@@ -349,4 +351,6 @@ def test_what_was_paid_is_kept_where_it_outlives_the_success_of_the_task(
     assert paid(bill) == ["bill 1"]
     with create_session() as session:
         keys = list(session.scalars(select(Variable.key)))
+        ends = set(session.scalars(select(State.expires_at).where(State.key.startswith("bill_write"))))
     assert any(key.startswith("bill_write__") for key in keys) is in_variables
+    assert ends == (set() if in_variables else {None}), "no note is ever forgotten by itself"
