@@ -180,8 +180,7 @@ class AirflowHarness:
     def start(self, timeout: float = 180) -> None:
         """Create the database, start all components and wait until they report themselves healthy."""
         try:
-            self.cli("db", "migrate")
-            self._never_reuse_trigger_ids()
+            self._make_database()
             self._start_server()
             components = dict(self._dialect.components)
             if self._triggerer:
@@ -491,6 +490,10 @@ class AirflowHarness:
             **{f"AIRFLOW__{key}": value for key, value in settings.items()},
             **more,
         }
+
+    def _make_database(self) -> None:
+        self.cli("db", "migrate")
+        self._never_reuse_trigger_ids()
 
     def _never_reuse_trigger_ids(self) -> None:
         """Have a new trigger never get the id of one that was just deleted, as on any other database.

@@ -72,6 +72,10 @@ class Service:
         if (code := self._process.poll()) is not None:
             raise RuntimeError(f"{self.name} ended with code {code}:\n{self.log_tail()}")
 
+    def is_alive(self) -> bool:
+        """Return whether the process has not ended."""
+        return self._process.poll() is None
+
     def log_tail(self, lines: int = 30) -> str:
         """Return the last lines of the log."""
         return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
