@@ -10,7 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -94,30 +94,59 @@ async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> N
         target.write_eof()
 
 
-async def _forward(listening: Mapping[int, socket.socket]) -> None:
-    for port, sock in listening.items():
-        await asyncio.start_server(partial(_connect, port), sock=sock)
+class _Forwarder:
+    """Forwards one port, and refuses connections as soon as it has seen that nobody listens at its end.
+
+    :param port: on both sides
+    :param listen: makes a socket that listens within the other network
+    """
+
+    def __init__(self, port: int, listen: Callable[[], socket.socket]) -> None:
+        self._port = port
+        self._listen = listen
+        self._server: asyncio.Server | None = None
+        self._waiting: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._connected, sock=self._listen())
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            try:
+                there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
+            except ConnectionRefusedError:
+                if self._server is not None:
+                    self._server.close()
+                    self._server = None
+                    self._waiting = asyncio.create_task(self._start_again())
+                raise
+            try:
+                await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
+            finally:
+                there_writer.close()
+        writer.close()
+
+    async def _start_again(self) -> None:
+        while True:
+            await asyncio.sleep(0.2)
+            with contextlib.suppress(OSError):
+                (await asyncio.open_connection("127.0.0.1", self._port))[1].close()
+                return await self.start()
+
+
+async def _forward(forwarders: Sequence[_Forwarder]) -> None:
+    for forwarder in forwarders:
+        await forwarder.start()
     print("ready", flush=True)
     await asyncio.Event().wait()
-
-
-async def _connect(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    # Where nobody listens, the caller sees its connection end without an answer.
-    with contextlib.suppress(OSError):
-        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            await asyncio.gather(_copy(reader, there_writer), _copy(there_reader, writer))
-        finally:
-            there_writer.close()
-    writer.close()
 
 
 def main() -> None:
     """Forward the ports until ended: `python -m dev.network PID PORT ...`."""
     pid, *ports = map(int, sys.argv[1:])
     with open(f"/proc/{pid}/ns/net") as theirs, open("/proc/self/ns/net") as own:
-        sockets = {port: _listen_within(theirs.fileno(), own.fileno(), port) for port in ports}
-    asyncio.run(_forward(sockets))
+        listen = partial(_listen_within, theirs.fileno(), own.fileno())
+        asyncio.run(_forward([_Forwarder(port, partial(listen, port)) for port in ports]))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_bill.operators.mfa_form import ENTER, FIELD
 from dev.cluster import Cluster
+from dev.gate import Gate
 from dev.leaks import found, found_by_fingerprint
 from dev.local_bill import LocalBill
 from dev.processes import wait_until
@@ -28,9 +29,15 @@ def of_processes(cluster: Cluster) -> dict[str, str]:
     return {"arguments": "\n".join(arguments), "environment": "\n".join(environment)}
 
 
-def test_no_secret_stands_anywhere_in_any_form(cluster: Cluster, sandbox: LocalBill, unpaid: dict[str, Any]) -> None:
+def test_no_secret_stands_anywhere_in_any_form(
+    cluster: Cluster, sandbox: LocalBill, gate: Gate, unpaid: dict[str, Any]
+) -> None:
     """Passwords, keys, tokens, session ids and a code, after tasks of all kinds that succeeded and failed."""
-    wrong = {"conn_type": "bill", **sandbox.connections["v3"], "password": "Wr0ng: 'nobody' \"knows\" it/+ü"}
+    wrong = {
+        **sandbox.connections["v3"],
+        "host": f"http://127.0.0.1:{gate.port}",
+        "password": "Wr0ng: 'nobody' \"knows\" it/+ü",
+    }
     cluster.add_connection("bill_wrong", wrong)
     # What is queued lies in the broker only until a worker takes it.
     queued = cluster.trigger("load_hook", {"tasks": 30})

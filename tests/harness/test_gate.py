@@ -14,6 +14,7 @@ import requests
 from dev.gate import DRIP, TRUNCATE, Gate, Way
 from dev.local_bill import LocalBill
 from dev.network import OtherNetwork
+from dev.processes import wait_until
 
 
 def port_of(bill: LocalBill) -> int:
@@ -76,3 +77,32 @@ def test_another_network_reaches_the_named_ports_and_no_others(gate: Gate, bill:
     finally:
         network.stop()
     assert said.split() == ["elsewhere", "True", "False"]
+
+
+@pytest.mark.skipif(not OtherNetwork.can_be_had(), reason="this machine lets nobody make a network")
+def test_another_network_is_refused_where_nobody_listens_and_served_once_somebody_does(
+    gate: Gate, tmp_path: Path
+) -> None:
+    network = OtherNetwork("elsewhere", [gate.port], tmp_path)
+    probe = (
+        "import http.client, sys\n"
+        "try:\n"
+        "    one = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]), timeout=30)\n"
+        "    one.request('GET', '/_sandbox/stats'); print(one.getresponse().status)\n"
+        "except Exception as error: print(type(error).__name__)"
+    )
+
+    def ask_within() -> str:
+        command = network.command(["python3", "-c", probe, str(gate.port)])
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+
+    try:
+        assert ask_within() == "200"
+        gate.shut()
+        # The first to come learns it for all.
+        assert ask_within() in ("RemoteDisconnected", "ConnectionResetError")
+        assert ask_within() == "ConnectionRefusedError"
+        gate.open()
+        wait_until(lambda: ask_within() == "200", 30, "the port to be served again")
+    finally:
+        network.stop()
