@@ -36,6 +36,8 @@ class Gate:
     def __init__(self, port: int) -> None:
         self._target = port
         self.way = OPEN
+        #: Pieces of answers that have passed slowly, or were cut.
+        self.spoilt = 0
         #: Its own port.
         self.port = 0
         self._loop = asyncio.new_event_loop()
@@ -99,6 +101,7 @@ class Gate:
             step = 16 if self.way.seconds else len(data)
             for start in range(0, len(data), step):
                 way, piece = self.way, data[start : start + step]
+                self.spoilt += way != OPEN
                 if way.cut_after is not None and passed + len(piece) > way.cut_after:
                     target.write(piece[: max(0, way.cut_after - passed)])
                     await target.drain()

@@ -1,7 +1,7 @@
 """Things go wrong while payments and reads run on two hosts: nothing is paid twice, and nobody is left untold.
 
 The ledger of the local BILL is the judge. `CLUSTER_WORK` says how much runs for each fault: so many payments by the
-operator, half as many by tasks with the hook, as many reads; `CLUSTER_DOWN` for how many seconds BILL is down.
+operator, half as many by tasks with the hook, as many reads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from dev.processes import wait_until
 from dev.proof import write_table
 
 WORK = int(os.environ.get("CLUSTER_WORK", "8"))
-DOWN = float(os.environ.get("CLUSTER_DOWN", "30"))
 COUNT = {"operator": WORK, "task": WORK // 2, "read": WORK}
 FIRST = {"operator": 1_000, "task": 5_000}
 PAYMENTS = "/connect/v3/payments"
@@ -103,19 +102,23 @@ def holder_killed_afterwards(cluster: Cluster, bill: LocalBill, gate: Gate) -> N
     assert bill.stats()["sign_ins"] == before + 1
 
 
-def ended(name: str, how: signal.Signals = signal.SIGKILL, seconds: float = 3) -> Fault:
-    """End a component and start it again after some seconds."""
+def ended(name: str, how: signal.Signals = signal.SIGKILL) -> Fault:
+    """End a component and start it again."""
 
     def fault(cluster: Cluster, bill: LocalBill, gate: Gate) -> None:
         with cluster.without(name, how):
-            time.sleep(seconds)
+            pass
 
     return fault
 
 
 def bill_down(cluster: Cluster, bill: LocalBill, gate: Gate) -> None:
+    """Be down until a task has given up for now, which is after all tries of the hook's own."""
     gate.shut()
-    time.sleep(DOWN)
+    states = ("up_for_retry", "failed")
+    tasks = "SELECT state FROM task_instance WHERE dag_id = 'work'"
+    given_up = sum(state in states for (state,) in cluster.query(tasks))
+    wait_until(lambda: sum(s in states for (s,) in cluster.query(tasks)) > given_up, 300, "a task to give up for now")
     gate.open()
 
 
@@ -128,12 +131,12 @@ def answers(kind: str, **more: object) -> Fault:
     return fault
 
 
-def passing(way: Way, seconds: float = 8) -> Fault:
-    """Have all answers pass the gate so for some seconds."""
+def passing(way: Way, pieces: int) -> Fault:
+    """Have answers pass the gate so until some pieces of them were spoilt."""
 
     def fault(cluster: Cluster, bill: LocalBill, gate: Gate) -> None:
-        gate.way = way
-        time.sleep(seconds)
+        before, gate.way = gate.spoilt, way
+        wait_until(lambda: gate.spoilt >= before + pieces, 180, "answers to be spoilt")
         gate.way = OPEN
 
     return fault
@@ -156,8 +159,8 @@ FAULTS: dict[str, Fault] = {
     "BILL's connections are reset": answers("reset"),
     "BILL's connections are reset after it has worked": answers("reset", after_effect=True),
     "BILL's answers come late": answers("stall", seconds=20),
-    "BILL's answers drip": passing(DRIP),
-    "BILL's answers are cut short": passing(TRUNCATE),
+    "BILL's answers drip": passing(DRIP, pieces=100),
+    "BILL's answers are cut short": passing(TRUNCATE, pieces=8),
 }
 
 
