@@ -475,6 +475,8 @@ class AirflowHarness:
             # uv would ask a package index for the pip that it puts into a virtualenv.
             "STANDARD__VENV_INSTALL_METHOD": "pip",
             "TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+            # On a busy machine a server takes longer to come back than three heartbeats, after which Airflow ends a task.
+            "WORKERS__MAX_FAILED_HEARTBEATS": "100",
             "USAGE_DATA_COLLECTION__ENABLED": "False",
             **self._dialect.settings(self.url, self.home),
         }
