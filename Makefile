@@ -2,6 +2,8 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
+# Hundreds of processes begin here: each would compile all of Airflow anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The first interpreter of a list that starts and has a wanted version (a pyenv shim may exist and not start).
 find_python = $(shell for name in $(1); do "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, $(2)))' \
