@@ -18,8 +18,13 @@ import psutil
 T = TypeVar("T")
 
 
+#: How many times as long as on a quiet machine everything may take.
+PATIENCE = float(os.environ.get("PATIENCE", "1"))
+
+
 def wait_until(condition: Callable[[], T | None], timeout: float, what: str, interval: float = 0.2) -> T:
     """Poll until the condition is true and return its value; else `TimeoutError` names it."""
+    timeout *= PATIENCE
     deadline = time.monotonic() + timeout
     while True:
         if result := condition():

@@ -48,7 +48,7 @@ from dev.clock import START, ManualClock  # noqa: E402
 from dev.dag_runner import DagResult, forget_masked_secrets, forget_variables, migrate, run_dag_in_process  # noqa: E402
 from dev.local_bill import LocalBill  # noqa: E402
 from dev.misbehaving_server import MisbehavingServer  # noqa: E402
-from dev.processes import interrupt_on_sigterm  # noqa: E402
+from dev.processes import PATIENCE, interrupt_on_sigterm  # noqa: E402
 from dev.sandbox_process import SandboxProcess  # noqa: E402
 
 if TYPE_CHECKING:
@@ -63,6 +63,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure() -> None:
     """Stop servers also when the test run is told to end."""
     interrupt_on_sigterm()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give each test as much more time as the machine is to be waited for."""
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        seconds = float(marker.args[0] if marker else config.getini("timeout"))
+        item.add_marker(pytest.mark.timeout(seconds * PATIENCE), append=False)
 
 
 #: Of the supervised tests, those that wait for a person, an hour or a session; the others take as long together.

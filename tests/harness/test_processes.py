@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dev.processes import Service, stop_services, wait_until
+from dev.processes import PATIENCE, Service, stop_services, wait_until
 
 # Like Airflow's task runner: a child in a process group of its own, here also deaf to SIGTERM.
 PARENT = """
@@ -57,5 +57,5 @@ def test_a_dead_service_is_told_and_its_children_end(start: Callable[[str], tupl
 
 
 def test_waiting_has_a_limit() -> None:
-    with pytest.raises(TimeoutError, match=r"waited 0\.1 s for rain"):
+    with pytest.raises(TimeoutError, match=rf"waited {0.1 * PATIENCE:g} s for rain"):
         wait_until(lambda: False, 0.1, "rain", interval=0.02)
