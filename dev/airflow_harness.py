@@ -442,6 +442,12 @@ class AirflowHarness:
         """Return every value in the metadata database as text, to search for what must not be there."""
         return "\n".join(self._database_values())
 
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the metadata database, or change it."""
+        path = self.home / "airflow.db"
+        with contextlib.closing(sqlite3.connect(path, timeout=30)) as database, database:
+            return database.execute(sql).fetchall()
+
     # -- inside -------------------------------------------------------------------------------------------
 
     def _database_values(self) -> Iterator[str]:
@@ -475,7 +481,7 @@ class AirflowHarness:
             # uv would ask a package index for the pip that it puts into a virtualenv.
             "STANDARD__VENV_INSTALL_METHOD": "pip",
             "TRIGGERER__JOB_HEARTBEAT_SEC": "1",
-            # On a busy machine a server takes longer to come back than three heartbeats, after which Airflow ends a task.
+            # A busy machine's server takes longer to come back than three heartbeats, after which Airflow ends a task.
             "WORKERS__MAX_FAILED_HEARTBEATS": "100",
             "USAGE_DATA_COLLECTION__ENABLED": "False",
             **self._dialect.settings(self.url, self.home),

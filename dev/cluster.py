@@ -14,6 +14,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ class Cluster(AirflowHarness):
             "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
             "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
             "CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "60",
+            "WORKERS__MAX_FAILED_HEARTBEATS": "3",  # Airflow's own, as on anybody's cluster
         }
         super().__init__(
             dags_folder,
@@ -100,8 +102,7 @@ class Cluster(AirflowHarness):
             super().start(timeout)
             for name in self.WORKERS:
                 self._start_worker(name)
-            for name in self.WORKERS:
-                self.wait_for_worker(name)
+            self._wait_for_workers({})
             self._keeper.start()
         except BaseException:
             self.stop()
@@ -130,12 +131,6 @@ class Cluster(AirflowHarness):
         """Return whether each worker has a network of its own."""
         return bool(self._networks)
 
-    def wait_for_worker(self, name: str) -> None:
-        """Wait until a worker takes tasks."""
-        log = self.home / f"{name}.log"
-        lines = len(log.read_text(errors="replace").splitlines()) - 1 if name in self.restarted else 0
-        wait_until(lambda: " ready." in "\n".join(_lines(log)[lines:]), 120, f"{name} to take tasks", 0.5)
-
     # -- what goes wrong ----------------------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -160,6 +155,16 @@ class Cluster(AirflowHarness):
             with self._keeping:
                 self._begin(name)
                 self._down.discard(name)
+
+    @contextlib.contextmanager
+    def with_env(self, more: Mapping[str, str]) -> Iterator[None]:
+        """Restart all of Airflow with more environment, and in the end without it."""
+        before = dict(self._commands)
+        self._restart({name: (command, {**env, **more}) for name, (command, env) in before.items()})
+        try:
+            yield
+        finally:
+            self._restart(before)
 
     def pause_worker(self, name: str, go_on: bool = False) -> None:
         """Have every process of a worker stand still, or go on."""
@@ -192,12 +197,13 @@ class Cluster(AirflowHarness):
         return sorted(self.home.glob(f"**/logs/dag_id={dag_id}/run_id={run_id}/**/*.log"))
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Ask the metadata database."""
+        """Ask the metadata database, or change it."""
         import psycopg2
 
         with contextlib.closing(psycopg2.connect(self.database_url)) as connection, connection.cursor() as cursor:
             cursor.execute(sql)
-            return [tuple(row) for row in cursor.fetchall()]
+            connection.commit()
+            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
 
     def broker_text(self) -> str:
         """Return all that lies in Redis."""
@@ -322,6 +328,23 @@ class Cluster(AirflowHarness):
         command, env = self._commands[name]
         self._services.append(Service(name, command, env, self.home / f"{name}.log"))
 
+    def _wait_for_workers(self, after: Mapping[str, int]) -> None:
+        """Wait until each takes tasks, as it says below so many lines of its log."""
+        for name in self.WORKERS:
+            log = self.home / f"{name}.log"
+            ready = partial(_says, log, " ready.", after.get(name, 0))
+            wait_until(ready, 120, f"{name} to take tasks", 0.5)
+
+    def _restart(self, commands: Mapping[str, tuple[list[str], Mapping[str, str]]]) -> None:
+        lines = {name: len(_lines(self.home / f"{name}.log")) for name in self.WORKERS}
+        with contextlib.ExitStack() as down:
+            # The last to end is the first to begin.
+            for name in sorted(set(commands) - {"postgres", "redis"}, key=lambda name: name == "server"):
+                down.enter_context(self.without(name))
+            self._commands.update(commands)
+        wait_until(self.is_well, 180, "the cluster to be back", 0.5)
+        self._wait_for_workers(lines)
+
     def _keep(self) -> None:
         while not self._stopping.wait(0.5):
             with self._keeping:
@@ -336,6 +359,10 @@ class Cluster(AirflowHarness):
 def _postgres_program(name: str) -> str | None:
     found = shutil.which(name)
     return found or next((str(path) for path in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))[-1:]), None)
+
+
+def _says(log: Path, words: str, after: int) -> bool:
+    return any(words in line for line in _lines(log)[after:])
 
 
 def _lines(file: Path) -> list[str]:

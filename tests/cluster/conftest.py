@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +55,13 @@ def whole_cluster(sandbox: LocalBill, gate: Gate, tmp_path_factory: pytest.TempP
     env = {
         name: value.replace(sandbox.url, f"http://127.0.0.1:{gate.port}")
         for name, value in sandbox.connection_env().items()
+    }
+    # One that neither the environment nor the database knows.
+    kept = tmp_path_factory.mktemp("secrets") / "connections.json"
+    kept.write_text(json.dumps({"bill_kept_elsewhere": json.loads(env.pop("AIRFLOW_CONN_BILL_V2"))}))
+    env |= {
+        "AIRFLOW__WORKERS__SECRETS_BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
+        "AIRFLOW__WORKERS__SECRETS_BACKEND_KWARGS": json.dumps({"connections_file_path": str(kept)}),
     }
     with Cluster(dags, ports=[gate.port], env=env) as cluster:
         yield cluster

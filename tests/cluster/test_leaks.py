@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from airflow_provider_bill.operators.mfa_form import ENTER, FIELD
 from dev.cluster import Cluster
@@ -29,10 +32,20 @@ def of_processes(cluster: Cluster) -> dict[str, str]:
     return {"arguments": "\n".join(arguments), "environment": "\n".join(environment)}
 
 
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
 def test_no_secret_stands_anywhere_in_any_form(
-    cluster: Cluster, sandbox: LocalBill, gate: Gate, unpaid: dict[str, Any]
+    level: str, cluster: Cluster, sandbox: LocalBill, gate: Gate, unpaid: dict[str, Any]
 ) -> None:
     """Passwords, keys, tokens, session ids and a code, after tasks of all kinds that succeeded and failed."""
+    with contextlib.ExitStack() as stack:
+        if level == "DEBUG":
+            stack.enter_context(cluster.with_env({"AIRFLOW__LOGGING__LOGGING_LEVEL": level}))
+        stack.callback(cluster.rest, "DELETE", "connections/bill_wrong")
+        assert_no_secret_stands_anywhere(cluster, sandbox, gate, unpaid)
+        assert ("DEBUG" in cluster.all_logs_text()) == (level == "DEBUG")
+
+
+def assert_no_secret_stands_anywhere(cluster: Cluster, sandbox: LocalBill, gate: Gate, unpaid: dict[str, Any]) -> None:
     wrong = {
         **sandbox.connections["v3"],
         "host": f"http://127.0.0.1:{gate.port}",
@@ -50,6 +63,9 @@ def test_no_secret_stands_anywhere_in_any_form(
     cluster.answer_hitl("bill_mfa", run_id, "mfa", {FIELD: code}, (ENTER,), timeout=300)
     assert cluster.wait("bill_mfa", run_id, timeout=300) == "success"
     assert cluster.wait("load_hook", queued, timeout=600) == "success"
+    kinds = [*(f"bill_{kind}" for kind in sandbox.connections if kind not in ("v3", "v2")), "bill_kept_elsewhere"]
+    every_kind = cluster.trigger("every_kind", {"conn_ids": ["bill_default", *kinds]})
+    assert cluster.wait("every_kind", every_kind, timeout=300) == "success"
     refused = cluster.trigger("wrong_password")
     assert cluster.wait("wrong_password", refused, timeout=300) == "failed"
     assert sandbox.stats()["refused_sign_ins"] == 1

@@ -6,44 +6,21 @@ waiting tasks ask BILL once more, are refused once more, and wait again: that is
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 import time
 from collections import Counter
 
 from dev.airflow_harness import FINAL_RUN_STATES, AirflowHarness
 from dev.local_bill import LocalBill
 from dev.processes import wait_until
+from dev.waiting import states, wake
 
 DAG_ID = "many_organizations"
 CLIENTS, ALLOWED, AT_ONCE = 14, 8, 3
 
 
-def states(airflow: AirflowHarness, run_id: str, task_id: str) -> Counter[str]:
-    tasks = airflow.task_instances(DAG_ID, run_id)
-    return Counter(task["state"] for task in tasks if task["task_id"] == task_id)
-
-
 def hours() -> int:
     """Count the hours of the clock that the tasks go by."""
     return int(time.time() // 3600)
-
-
-def wake(airflow: AirflowHarness, run_id: str) -> None:
-    """Make the guard forget until when it waits, and Airflow when it wanted to run the waiting tasks again."""
-    path = airflow.home / "airflow.db"
-    with contextlib.closing(sqlite3.connect(path, timeout=30)) as database, database:
-        # A task that goes to wait from here on is left alone until the next time.
-        (newest,) = database.execute("SELECT max(id) FROM task_reschedule").fetchone()
-        waiting = [task for task in airflow.task_instances(DAG_ID, run_id) if task["state"] == "up_for_reschedule"]
-        if not all(map(airflow.scheduler_knows, waiting)):
-            return
-        for key in airflow.variables():
-            if key.startswith("bill_sign_in_block"):
-                airflow.rest("DELETE", f"variables/{key}")
-        database.execute(
-            "UPDATE task_reschedule SET reschedule_date = '2026-01-01 00:00:00.000000' WHERE id <= ?", (newest,)
-        )
 
 
 def test_the_run_waits_for_the_turn_of_the_hour_without_a_worker_and_goes_on(
@@ -54,9 +31,11 @@ def test_the_run_waits_for_the_turn_of_the_hour_without_a_worker_and_goes_on(
     started = hours()
     run_id = airflow.trigger(DAG_ID)
     waiting = Counter(success=ALLOWED, up_for_reschedule=CLIENTS - ALLOWED)
-    wait_until(lambda: states(airflow, run_id, "client.login") == waiting, 120, "the logins to sign in or to wait")
+    wait_until(
+        lambda: states(airflow, DAG_ID, run_id, "client.login") == waiting, 120, "the logins to sign in or to wait"
+    )
     done = Counter(success=ALLOWED)
-    wait_until(lambda: states(airflow, run_id, "client.vendors") >= done, 90, "those who are signed in to work")
+    wait_until(lambda: states(airflow, DAG_ID, run_id, "client.vendors") >= done, 90, "the first to work")
     assert bill.stats()["sign_ins"] == ALLOWED + 1
 
     bill.advance(3600)
@@ -65,7 +44,7 @@ def test_the_run_waits_for_the_turn_of_the_hour_without_a_worker_and_goes_on(
     assert 1 <= refused <= AT_ONCE * (1 + hours() - started)
 
     def ended() -> bool:
-        wake(airflow, run_id)
+        wake(airflow, DAG_ID, run_id)
         return airflow.run_state(DAG_ID, run_id) in FINAL_RUN_STATES
 
     wait_until(ended, 180, "the run to end", 1)

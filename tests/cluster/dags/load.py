@@ -58,6 +58,22 @@ def with_wrong_password() -> None:
     BillHook("bill_wrong").request("GET", PATH)
 
 
+def try_out(conn_id: str) -> str:
+    """Sign in with a connection, and out again."""
+    works, said = BillHook(conn_id).test_connection()
+    if not works:
+        raise RuntimeError(said)
+    return said
+
+
+def conn_ids() -> list[str]:
+    """Return those that the run's conf names."""
+    return [str(conn_id) for conn_id in (get_current_context()["dag_run"].conf or {})["conn_ids"]]
+
+
+with DAG(dag_id="every_kind", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC")):
+    task(retries=0)(try_out).expand(conn_id=task(conn_ids)())
+
 with DAG(dag_id="wrong_password", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC")):
     task(with_wrong_password)()
 
