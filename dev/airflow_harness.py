@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 import requests
 
-from dev.processes import Service, free_port, stop_services, wait_until
+from dev.processes import PATIENCE, Service, free_port, stop_services, wait_until
 
 FINAL_RUN_STATES = ("success", "failed")
 
@@ -66,7 +66,7 @@ class _Airflow3:
 
     @staticmethod
     def authenticate(http: requests.Session, url: str) -> None:
-        answer = http.get(f"{url}/auth/token", timeout=30)
+        answer = http.get(f"{url}/auth/token", timeout=30 * PATIENCE)
         answer.raise_for_status()
         http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
@@ -222,7 +222,7 @@ class AirflowHarness:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=timeout * PATIENCE,
         )
         if done.returncode:
             output = (done.stdout + done.stderr)[-4000:]
@@ -244,7 +244,7 @@ class AirflowHarness:
             json=json,
             params=params,
             headers={"Accept": "application/json"},
-            timeout=60,
+            timeout=60 * PATIENCE,
         )
         if not answer.ok:
             message = f"{method} {path}: {answer.status_code} {answer.text[:1000]}"
@@ -536,7 +536,7 @@ class AirflowHarness:
         self.ensure_alive()
         try:
             answer = self._http.get(f"{self.url}{self._dialect.health}", timeout=30)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
         if not answer.ok:
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -20,6 +21,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *so
 README = (ROOT / "README.md").read_text()
 
 
+@functools.cache
 def defined_names() -> set[str]:
     """All classes of ours, and what modules hand out under a name."""
     found: set[str] = set()
