@@ -153,8 +153,12 @@ class BillSessionWarmupOperator(BillOperator):
 
         :raises AirflowSkipException: it was told already
         """
+        from airflow_provider_bill.client.codes import is_final_refusal
+
         told = Told(hook, "refused")
-        if _is_being_told(error) or not told.is_new(error.note_key):
+        # A final refusal is sent once: where BILL has just said it, it is another one than any that was told before.
+        is_another = error.noted_at is None and is_final_refusal(error.code)
+        if not is_another and (_is_being_told(error) or not told.is_new(error.note_key)):
             raise AirflowSkipException(f"The warm-up pauses until this is mended, which was told before: {error}")
         told.note(error.note_key)
         context["exception"] = error

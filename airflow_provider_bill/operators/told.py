@@ -39,7 +39,8 @@ class Told:
     def note(self, what: str) -> None:
         """Remember that it was told; if that cannot be stored, it is told again."""
         with contextlib.suppress(BillStoreError):
-            self._store.write(self._key, json.dumps([*self._read(), what][-_MOST:]))
+            before = [one for one in self._read() if one != what]
+            self._store.write(self._key, json.dumps([*before, what][-_MOST:]))
 
     def forget(self) -> None:
         """Forget all of it: it is no longer so."""

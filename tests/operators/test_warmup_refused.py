@@ -142,3 +142,24 @@ def test_a_note_of_what_was_told_that_is_garbage_counts_for_nothing(
         assert run_dag(dag).tasks["warm_up"] == "failed"
     assert len(notifier.told) == 4
     assert bill.stats()["refused_sign_ins"] == 1
+
+
+def test_a_user_that_is_locked_a_second_time_is_told_of_again_though_another_task_had_signed_in_between(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag, bill: LocalBill, notifier: Notifier, at_leisure: None
+) -> None:
+    from airflow.models.variable import Variable
+
+    connect("v3")
+    with new_dag() as dag:
+        warm_up(notifier)
+    with new_dag() as other:
+        BillLoginOperator(task_id="login")
+    for times in (1, 2):
+        bill.fault("/connect/v3/login", code="BDC_1110", times=1)
+        assert [run_dag(dag).tasks["warm_up"] for _ in range(2)] == ["failed", "skipped"]
+        assert len(notifier.told) == times
+        # A person unlocks the user at BILL, and clears the refusal as its message says; then any task signs in.
+        Variable.delete(notifier.told[-1].note_key)
+        assert run_dag(other).tasks == {"login": "success"}
+        assert run_dag(dag).tasks == {"warm_up": "success"}
+        bill.expire_sessions()
