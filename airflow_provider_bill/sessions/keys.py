@@ -23,7 +23,7 @@ def session_key(identity: Identity) -> str:
 
 def trust_key(identity: Identity) -> str:
     """Return the key of the note about which session has passed MFA, beside its record."""
-    return _fitting(f"{_session(identity)}__trusted")
+    return _fitting(_session(identity), "__trusted")
 
 
 def device_key(identity: Identity, mfa_user: str) -> str:
@@ -128,12 +128,15 @@ def _session(identity: Identity) -> str:
     return f"bill_session_token__{_organization(identity)}__{identity.kind}"
 
 
-def _fitting(key: str) -> str:
-    """Return the key, or where a connection id makes it longer than a name may be, its beginning and a digest."""
-    if len(key) <= LONGEST:
-        return key
+def _fitting(key: str, end: str = "") -> str:
+    """Return the key, or where a connection id makes it longer than a name may be, its beginning and a digest.
+
+    :param end: by which a key is known; it is kept
+    """
+    if len(key) + len(end) <= LONGEST:
+        return key + end
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]
-    return f"{key[: LONGEST - len(digest) - 2]}__{digest}"
+    return f"{key[: LONGEST - len(digest) - len(end) - 2]}__{digest}{end}"
 
 
 def _team(identity: Identity) -> str:

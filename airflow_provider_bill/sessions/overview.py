@@ -140,9 +140,9 @@ class _Found:
         self._sessions: list[tuple[KnownSession, str]] = []
         #: When devices end, by the key of their record and their organization.
         self._devices: dict[str, dict[str, datetime]] = {}
-        #: When a code was sent that can still be entered, by connection and organization.
+        #: When a code was sent that can still be entered, by connection, organization and team as keys have them.
         self._codes: dict[str, datetime] = {}
-        self._intents: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._intents: dict[tuple[Any, ...], OpenWrite] = {}
         self._outcomes: set[tuple[Any, ...]] = set()
         self._settled: dict[str, bool] = {}
 
@@ -175,18 +175,8 @@ class _Found:
 
     def open_writes(self) -> list[OpenWrite]:
         """Return the writes of which an intent is stored and no outcome."""
-        found = {str(note["id"]): note for key, note in self._intents.items() if key not in self._outcomes}
-        return [
-            OpenWrite(
-                id=id,
-                call=str(note["call"]),
-                name=str(note["name"]),
-                at=_moment(note["at"]),
-                task=tuple(note["place"]),
-                settled=self._settled.get(id),
-            )
-            for id, note in found.items()
-        ]
+        found = [intent for write, intent in self._intents.items() if write not in self._outcomes]
+        return [replace(intent, settled=self._settled.get(intent.id)) for intent in found]
 
     def _take_session(self, key: str, record: Mapping[str, Any]) -> None:
         # Records of older versions do not say whose they are, their keys do.
@@ -231,16 +221,25 @@ class _Found:
         # The name of a write, which its intents and its outcome share, within its task.
         prefix = entry.key.rpartition("__")[0] if not entry.key.endswith("__sent") else entry.key.rsplit("__", 2)[0]
         write = (*entry.task, prefix, note["name"])
-        if note["state"] == "sent":
-            place = note.get("task") or entry.task
-            self._intents[write] = {**note, "place": place}
-        else:
+        if note["state"] != "sent":
             self._outcomes.add(write)
+            return
+        intent = OpenWrite(
+            id=str(note["id"]),
+            call=str(note["call"]),
+            name=str(note["name"]),
+            at=_moment(note["at"]),
+            task=tuple(note.get("task") or entry.task),
+            settled=None,
+        )
+        # Two processes may have stored one each: the task looks at that under the name of the write.
+        if entry.key.endswith("__sent") or write not in self._intents:
+            self._intents[write] = intent
 
     def _complete(self, session: KnownSession, devices: str) -> KnownSession:
         ends = self._devices.get(devices, {})
         own = ends.get(session.organization_id)
-        code = self._codes.get(f"{session.connection}__{session.organization_id or 'any'}")
+        code = self._codes.get(session.key.removeprefix("bill_session_token__").rpartition("__")[0])
         return replace(session, trusted_until=own or max(ends.values(), default=None), code_sent_at=code)
 
 

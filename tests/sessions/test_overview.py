@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 
+import pytest
+
 from airflow_provider_bill.exceptions import BillError, BillOutcomeUnknownError
 from airflow_provider_bill.sessions.overview import Entry, Overview, overview
 from airflow_provider_bill.sessions.stores import MemoryStore
@@ -189,3 +191,51 @@ def test_what_cannot_be_read_is_named_and_hides_nothing_else(
     assert len(found.sessions) == 1
     assert (found.refusals, found.writes) == ([], [])
     assert {f"bill_session_token__{n}" for n in range(len(garbage))} <= set(found.unreadable)
+
+
+def test_a_write_that_is_only_half_a_note_is_named_and_hides_nothing_else(clock: ManualClock) -> None:
+    good = {"v": 1, "id": "0123456789abcdef", "state": "sent", "name": "n", "call": "POST /v3/payments"}
+    good |= {"at": START.isoformat(), "task": ["d", "r", "t", -1]}
+    halves = [{name: value for name, value in good.items() if name != left_out} for left_out in ("id", "call", "at")]
+    halves += [good | {"at": "yesterday"}, good | {"task": 7}, good | {"name": ["n"]}, good | {"at": None}]
+    entries = [Entry(f"bill_write__{n}__half__sent", json.dumps(half)) for n, half in enumerate(halves)]
+    found = overview([*entries, Entry("bill_write__0a__0b__sent", json.dumps(good))], clock())
+    assert [write.call for write in found.writes] == ["POST /v3/payments"]
+    assert found.unreadable == [entry.key for entry in entries]
+
+
+def test_of_two_processes_that_have_stored_an_intent_that_one_is_shown_at_which_the_task_looks(
+    bill: LocalBill, make_shared: MakeShared, notes: Notes, clock: ManualClock
+) -> None:
+    writes = DurableWrites(notes, "bill_write__0a", settlements=notes, task_try=TaskTry(), place=(), clock=clock)
+    shared = make_shared(store=notes, writes=lambda: writes)
+    bill.fault(f"/connect{PATH}", "reset", after_effect=True)
+    with suppress(BillOutcomeUnknownError):
+        shared.send(shared.client.prepare("POST", PATH, body=BODY))
+    # A process that was overtaken has put its own intent, of the same write, where the last one of the task lies.
+    key = "bill_write__0a__open"
+    notes.write(key, json.dumps(json.loads(notes.read(key) or "") | {"id": "f" * 16}))
+    with pytest.raises(BillOutcomeUnknownError) as refused:
+        shared.send(shared.client.prepare("POST", PATH, body=BODY))
+    entries = [Entry(key, notes.read(key) or "") for key in notes.keys(ALL)]
+    for order in (entries, entries[::-1]):
+        (write,) = overview(order, clock()).writes
+        assert write.id in str(refused.value)
+
+
+def test_a_code_of_an_airflow_with_teams_is_shown_too(
+    make_shared: MakeShared, notes: Notes, clock: ManualClock
+) -> None:
+    shared = make_shared(store=notes, team="blue")
+    shared.mfa.challenge(shared.manager.acquire())
+    assert known(notes, clock).sessions[0].code_sent_at == clock()
+
+
+def test_a_connection_with_the_longest_id_leaves_nothing_unreadable(
+    make_shared: MakeShared, notes: Notes, clock: ManualClock, pass_mfa: PassMfa
+) -> None:
+    shared = make_shared(store=notes, conn_id="c" * 240)
+    pass_mfa(shared)
+    found = known(notes, clock)
+    assert [(row.connection, row.trusted) for row in found.sessions] == [("c" * 240, True)]
+    assert found.unreadable == []
