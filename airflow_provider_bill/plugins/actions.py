@@ -74,7 +74,9 @@ def _ask_for_code(press: Press, known: Overview, clock: Clock) -> str:
                 f"The connection {session.connection!r} has changed since this session was opened",
                 advice="press Forget; no code was sent",
             )
-        challenge = hook.mfa.challenge()
+        challenge = hook.mfa.challenge_if_needed()
+    if challenge is None:
+        return f"None is needed, so no code was sent: {_of(session)} is trusted."
     return (
         f"A code is on its way by text for {_of(session)}; it can be entered until {challenge.ends_at:%H:%M} UTC, "
         "in the form of a waiting task."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -374,6 +375,19 @@ def test_a_code_is_sent_once_and_shown_as_waiting(otto: Person, bill: LocalBill,
         assert "it can be entered until 12:39 UTC" in said
     assert bill.stats()["sms_sent"] == 1
     assert "code waiting until 12:39 UTC" in shown(otto.see())
+
+
+def test_no_code_is_sent_where_the_remembered_device_makes_the_session_trusted(
+    otto: Person, bill: LocalBill, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SAME_USER", os.environ["AIRFLOW_CONN_BILL_DEFAULT"])
+    key = sign_in(clock, "same_user")
+    with BillHook("bill_default", store="variable", clock=clock) as hook:
+        hook.mfa.validate(hook.mfa.challenge(), bill.codes()[-1])
+    for _ in range(2):
+        assert "no code was sent" in Person.said(otto.press("ask_for_code", key))
+    assert bill.stats()["sms_sent"] == 1
+    assert "Ask for a code" not in shown(otto.see())
 
 
 def test_what_cannot_be_done_is_said_in_a_sentence(otto: Person, bill: LocalBill, clock: ManualClock) -> None:
