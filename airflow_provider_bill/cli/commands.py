@@ -75,10 +75,12 @@ def check(args: Namespace) -> int:
                 problem = "" if worked else said
             elif held_up is not None:
                 until = f" until {held_up.until.isoformat(timespec='seconds')}" if held_up.until else ""
-                problem = f"sign-ins are {'blocked' if held_up.limit else 'refused'}{until} ({held_up.code})"
-                advice = (
-                    "wait until then" if held_up.limit else f"correct it, or airflow-bill forget {conn_id} --refusals"
-                )
+                # Of an organization that a task names, and not the connection.
+                other = held_up.organization_id if held_up.key not in notes else ""
+                of, option = (f" to {other}", f" --organization {other}") if other else ("", "")
+                problem = f"sign-ins{of} are {'blocked' if held_up.limit else 'refused'}{until} ({held_up.code})"
+                forget = f"correct it, or airflow-bill forget {conn_id} --refusals{option}"
+                advice = "wait until then" if held_up.limit else forget
         except BillError as error:
             problem, advice = str(error).removesuffix(f"; {error.advice}"), error.advice
         except Exception as error:

@@ -282,3 +282,12 @@ def test_a_session_that_is_over_says_so(command: Command) -> None:
     VariableStore().write(key, json.dumps(record))
     (row,) = rows(command, "sessions")
     assert (row["state"], row["minutes_left"]) == ("over", 0)
+
+
+def test_the_next_step_that_check_names_mends_a_refusal_of_one_organization_too(command: Command) -> None:
+    assert command("sign-in", "bill_default", "--organization", "00801UNKNOWN00000000").code == 1
+    (row,) = rows(command, "check", "bill_default")
+    assert row["state"] == "problem"
+    step = row["next_step"].partition("airflow-bill ")[2].split()
+    assert "1 refused" in command(*step).out
+    assert rows(command, "check", "bill_default")[0]["state"] == "fine"
