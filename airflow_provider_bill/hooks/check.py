@@ -12,6 +12,7 @@ from airflow_provider_bill.client.environments import ENVIRONMENTS
 from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillUnavailableError
 from airflow_provider_bill.hooks.connection import SHOWN_INSTEAD
 from airflow_provider_bill.hooks.connection_words import in_words, label_of, words_of
+from airflow_provider_bill.hooks.errors import without_secrets
 from airflow_provider_bill.version_compat import AIRFLOW_V_3_0_PLUS
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def check(shared: Callable[[], SharedSession]) -> Check:
         with made.guard.admit(nothing):
             session = client.sign_in(before_each=made.guard.prolong)
     except (BillError, AirflowNotFoundException) as error:
+        without_secrets(error)  # it goes out with the result
         return Check(works=False, message=_what_is_wrong(error), error=error, **known)
     known |= {"organization_id": session.organization_id, "organization_name": _name_of(client, session)}
     said = f"Signed in to {_where(known)}, {_place(client)}, as {_whom(session, known)} - {words_of(known['kind'])}"

@@ -229,3 +229,13 @@ def test_a_task_that_is_stopped_while_it_downloads_shows_no_link(
     assert isinstance(error, Interrupted)
     assert CODE.encode() in server.requests[-1]
     assert_hidden(shown(error, sentry_events), [*secrets, CODE])
+
+
+@pytest.mark.parametrize("changes", [{}, {"host": "***"}], ids=["refused", "not readable"])
+def test_the_error_that_a_check_hands_out_shows_no_secret(
+    changes: dict[str, str], connect: Callable[..., list[str]], sentry_events: list[dict[str, Any]]
+) -> None:
+    secrets = [*connect("v3", password=PASSWORD, **changes), PASSWORD]
+    error = BillHook().check().error
+    assert isinstance(error, BillError)
+    assert_hidden(shown(error, sentry_events), secrets)
