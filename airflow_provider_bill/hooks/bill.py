@@ -366,7 +366,7 @@ class BillHook(BaseHook):
     @property
     def has_opened_session(self) -> bool:
         """Whether this hook has opened a session, and not only found one."""
-        return self._shared.manager.has_opened
+        return "_shared" in vars(self) and self._shared.manager.has_opened
 
     @airflow_errors()
     def keep_alive(self) -> dict[str, Any]:

@@ -342,3 +342,12 @@ def test_a_session_whose_sign_out_is_not_answered_is_picked_up_by_nobody(connect
     with pytest.raises(BillUnavailableError):
         BillHook().sign_out()
     assert BillHook().peek() is None
+
+
+def test_a_hook_that_was_not_used_has_opened_no_session_and_reads_nothing_to_say_so(connect: Connect) -> None:
+    assert BillHook("there_is_none").has_opened_session is False
+    connect("v3")
+    hook = BillHook()
+    assert hook.has_opened_session is False
+    hook.session()
+    assert hook.has_opened_session is True
