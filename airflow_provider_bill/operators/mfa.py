@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_bill.client.device_label import check_device
 from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
 from airflow_provider_bill.hooks.errors import operator_errors
-from airflow_provider_bill.operators.base import BillOperator, label_by_organization, shared_hook
+from airflow_provider_bill.operators.base import BillOperator, label_by_organization, linked_errors, shared_hook
 from airflow_provider_bill.operators.mfa_form import RESPONSE_TIMEOUT
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ class BillMfaChallengeOperator(BillOperator):
         self.renew_within = renew_within
 
     @operator_errors()
+    @linked_errors
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Send the text, if one is needed."""
         hook = shared_hook(self.bill_conn_id, self.organization_id)

@@ -66,6 +66,18 @@ def test_the_page_of_a_task_leads_to_bills_reference_and_of_one_that_failed_to_i
     assert [secret for secret in bill.secrets() if secret in text] == []
 
 
+def test_a_challenge_that_bill_refuses_leads_to_its_error_too(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag, bill: LocalBill
+) -> None:
+    connect("v3")
+    bill.fault("/connect/v3/mfa/challenge", status=400, code="BDC_1354")
+    with new_dag() as dag:
+        BillMfaChallengeOperator(task_id="challenge")
+    result = run_dag(dag)
+    assert result.tasks == {"challenge": "failed"}
+    assert links_on_page(dag, result.run_id, "challenge")["BILL: what the error means"] == f"{ERRORS}#bdc_1354"
+
+
 def test_a_task_that_has_not_run_has_a_page_all_the_same(connect: Connect, new_dag: NewDag, run_dag: RunDag) -> None:
     connect("v3", password="the wrong password")
     with new_dag() as dag:
