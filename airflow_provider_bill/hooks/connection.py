@@ -89,9 +89,11 @@ def _extras(connection: Connection) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, spellings in EXTRAS.items():
         value = next((extra[spelling] for spelling in spellings if extra.get(spelling) not in (None, "")), "")
-        if name == "developer_api_keys" and not isinstance(value, str):
+        if name == "developer_api_keys":
             # A map may stand there as it is, or as a text, which the connection form makes of it.
-            value = json.dumps(value)
+            value = value if isinstance(value, str) else json.dumps(value)
+            # Of a map Airflow shows the organizations, and this for each key.
+            value = PLACEHOLDERS[1] if json.dumps(PLACEHOLDERS[1]) in value else value
         found[name] = (_text(name, value) or "").strip()
     return found
 

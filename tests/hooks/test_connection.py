@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import Connection
+from airflow.providers.common.compat.sdk import Connection, redact
 
 from airflow_provider_bill.exceptions import BillConfigurationError
 from airflow_provider_bill.get_provider_info import CONNECTION_FIELDS, SIGN_INS
@@ -101,6 +101,15 @@ def test_what_airflow_shows_in_place_of_a_secret_is_never_sent(name: str, shown:
     with pytest.raises(BillConfigurationError, match="holds what Airflow shows in place of a secret") as caught:
         read_connection(connection)
     assert name in str(caught.value)
+
+
+@pytest.mark.parametrize("as_text", [True, False], ids=["a text", "a map"])
+def test_what_airflow_shows_in_place_of_the_key_of_one_organization_is_never_sent(as_text: bool) -> None:
+    shown = redact({"developer_api_keys": {"008A": "key-of-a", "008B": "key-of-b"}})["developer_api_keys"]
+    keys = json.dumps(shown) if as_text else shown
+    with pytest.raises(BillConfigurationError, match="holds what Airflow shows in place of a secret") as caught:
+        read_connection(made(extra={**GOOD, "developer_api_keys": keys}))
+    assert "developer_api_keys" in str(caught.value)
 
 
 @pytest.mark.parametrize(
