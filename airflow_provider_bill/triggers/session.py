@@ -78,7 +78,11 @@ class BillSessionTrigger(BaseTrigger):
             return False
         if seen.expires_at is None:
             return True
-        return (seen.expires_at - datetime.now(UTC)).total_seconds() >= max(60 * self.minutes_left, _SHORTEST)
+        from airflow_provider_bill.client.session import SAFETY_MARGIN
+
+        # The look may be as old as a poll interval, and the task uses no session that is about to end.
+        left = (seen.expires_at - datetime.now(UTC)).total_seconds()
+        return left > SAFETY_MARGIN.total_seconds() and left >= 60 * self.minutes_left
 
 
 #: Seconds that a trigger sleeps at least: a poll interval of nothing would not let others run.

@@ -7,6 +7,7 @@ import importlib
 import json
 import logging
 import threading
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -129,6 +130,28 @@ def test_only_a_session_as_it_is_wanted_ends_the_wait(
         return done
 
     assert run(wait()) is found
+
+
+def test_a_session_in_its_last_minute_which_no_task_uses_any_more_ends_no_wait(
+    store: TroubledStore, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends_at = datetime.fromisoformat(BillHook().sign_in()["expires_at"])
+
+    class LastMinute(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return ends_at - timedelta(seconds=59)
+
+    async def wait() -> bool:
+        await event_of(trigger())
+        monkeypatch.setattr(importlib.import_module(BillSessionTrigger.__module__), "datetime", LastMinute)
+        waiting = asyncio.create_task(event_of(trigger()))  # by the look of the first
+        await asyncio.sleep(POLL / 2)
+        done = waiting.done()
+        waiting.cancel()
+        return done
+
+    assert run(wait()) is False
 
 
 def test_a_read_that_hangs_holds_up_no_other_trigger(store: TroubledStore, run: Run) -> None:
