@@ -99,7 +99,8 @@ class BillSessionWarmupOperator(BillOperator):
     :param organization_id: BILL organization to use instead of the connection's own
     :param renew_within: ``needs_mfa`` is true when sessions will be trusted for less than this; None where nobody
         needs trusted sessions
-    :param notifiers: Airflow notifiers, called when ``needs_mfa`` is true, and once when BILL refuses the credentials
+    :param notifiers: Airflow notifiers, called when ``needs_mfa`` is true, and once when BILL refuses the credentials;
+        one that fails is named in the log and stops nothing
     :param pause_when_refused: skip further runs while BILL refuses the credentials; False: each of them fails
     """
 
@@ -160,9 +161,9 @@ class BillSessionWarmupOperator(BillOperator):
         is_another = error.noted_at is None and is_final_refusal(error.code)
         if not is_another and (_is_being_told(error) or not told.is_new(error.note_key)):
             raise AirflowSkipException(f"The warm-up pauses until this is mended, which was told before: {error}")
-        told.note(error.note_key)
         context["exception"] = error
-        self._notify(context)
+        if self._notify(context):
+            told.note(error.note_key)  # else the next run tells
 
     def _emit(self, context: Context, hook: BillHook, found: Mapping[str, Any], *, needs_mfa: bool) -> None:
         if not wants_events(self):
@@ -174,9 +175,20 @@ class BillSessionWarmupOperator(BillOperator):
             why.append("trust ends")
         emit_session_event(self, context, found["session"], why, trusted_days=found["trusted_days"])
 
-    def _notify(self, context: Context) -> None:
+    def _notify(self, context: Context) -> bool:
+        """Call all notifiers, and return whether anybody was told, as far as there is anybody to tell.
+
+        Where one fails, the session is alive all the same, and what asks for a code must go on.
+        """
+        failed = 0
         for notifier in self.notifiers:
-            notifier(context)
+            try:
+                notifier(context)
+            except Exception as error:
+                failed += 1
+                # The error's own text can quote an address that is as good as a password.
+                log.warning("A notifier failed (%s).", type(error).__name__)
+        return not failed or failed < len(self.notifiers)
 
 
 def today() -> str:

@@ -107,6 +107,28 @@ def test_a_warm_up_says_once_a_day_that_trust_ends(
     assert [what["why"] for _, what in events(dag.dag_id)] == ["signed in, trust ends", "trust ends"]
 
 
+def test_a_notifier_that_fails_keeps_neither_the_event_nor_what_asks_for_a_code_from_coming(
+    connect: Connect, new_dag: NewDag, run: RunDag, bill: LocalBill, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+
+    def away(context: Any) -> None:
+        raise ConnectionError("https://hooks.example.com/services/secret-of-the-webhook")
+
+    connect("v3")
+    with new_dag() as dag:
+        BillSessionWarmupOperator(
+            task_id="warm_up",
+            outlets=[AssetAlias("bill_session")],
+            notifiers=[away, lambda context: told.append("second")],
+        )
+    assert run(dag).tasks == {"warm_up": "success"}
+    assert [what for _, what in events(dag.dag_id)] == [extra(bill, "signed in", "trust ends", trusted_days=0)]
+    assert told == ["second"]
+    assert "A notifier failed (ConnectionError)" in caplog.text
+    assert "secret-of-the-webhook" not in caplog.text
+
+
 def test_without_an_alias_nothing_is_emitted_and_an_asset_of_the_author_is_left_to_airflow(
     connect: Connect, new_dag: NewDag, run: RunDag
 ) -> None:

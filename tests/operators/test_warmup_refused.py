@@ -163,3 +163,19 @@ def test_a_user_that_is_locked_a_second_time_is_told_of_again_though_another_tas
         assert run_dag(other).tasks == {"login": "success"}
         assert run_dag(dag).tasks == {"warm_up": "success"}
         bill.expire_sessions()
+
+
+def test_a_refusal_of_which_the_notifier_could_not_tell_is_told_by_the_next_run(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag, bill: LocalBill, notifier: Notifier, at_leisure: None
+) -> None:
+    def away(context: Context) -> None:
+        raise ConnectionError("https://hooks.example.com/services/T0/secret-of-the-webhook")
+
+    connect("v3", password=WRONG)
+    with new_dag() as dag:
+        BillSessionWarmupOperator(task_id="warm_up", renew_within=None, notifiers=[away])
+    assert run_dag(dag).tasks["warm_up"] == "failed"
+    with new_dag() as dag:
+        warm_up(notifier)
+    assert [run_dag(dag).tasks["warm_up"] for _ in range(2)] == ["failed", "skipped"]
+    assert (len(notifier.told), bill.stats()["refused_sign_ins"]) == (1, 1)
