@@ -157,13 +157,15 @@ class BillSessionWarmupOperator(BillOperator):
         from airflow_provider_bill.client.codes import is_final_refusal
 
         told = Told(hook, "refused")
-        # A final refusal is sent once: where BILL has just said it, it is another one than any that was told before.
-        is_another = error.noted_at is None and is_final_refusal(error.code)
-        if not is_another and (_is_being_told(error) or not told.is_new(error.note_key)):
+        # A refusal in a live session leaves no note by which it could be known again: it is told once a day.
+        what = error.note_key or f"{error.code} {today()}"
+        # A final one of a sign-in is sent once: where BILL has just said it, it is another than any told before.
+        is_another = bool(error.note_key) and error.noted_at is None and is_final_refusal(error.code)
+        if not is_another and (_is_being_told(error) or not told.is_new(what)):
             raise AirflowSkipException(f"The warm-up pauses until this is mended, which was told before: {error}")
         context["exception"] = error
         if self._notify(context):
-            told.note(error.note_key)  # else the next run tells
+            told.note(what)  # else the next run tells
 
     def _emit(self, context: Context, hook: BillHook, found: Mapping[str, Any], *, needs_mfa: bool) -> None:
         if not wants_events(self):

@@ -179,3 +179,18 @@ def test_a_refusal_of_which_the_notifier_could_not_tell_is_told_by_the_next_run(
         warm_up(notifier)
     assert [run_dag(dag).tasks["warm_up"] for _ in range(2)] == ["failed", "skipped"]
     assert (len(notifier.told), bill.stats()["refused_sign_ins"]) == (1, 1)
+
+
+def test_a_developer_key_that_is_refused_in_a_live_session_is_told_of_once_a_day(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag, bill: LocalBill, notifier: Notifier, monkeypatch: Any
+) -> None:
+    connect("v3")
+    with new_dag() as dag:
+        warm_up(notifier)
+    assert run_dag(dag).tasks["warm_up"] == "success"
+    for day, states in (("2098-12-31", ["failed", "skipped", "success"]), ("2099-01-01", ["failed", "skipped"])):
+        monkeypatch.setattr(operators, "today", lambda day=day: day)
+        bill.fault("/connect/v3/login/session", status=401, code="BDC_1103", times=2)
+        assert [run_dag(dag).tasks["warm_up"] for _ in states] == states
+    assert [error.code for error in notifier.told] == ["BDC_1103", "BDC_1103"]
+    assert bill.stats()["sign_ins"] == 1
