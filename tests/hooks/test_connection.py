@@ -105,8 +105,10 @@ def test_what_airflow_shows_in_place_of_a_secret_is_never_sent(name: str, shown:
 
 @pytest.mark.parametrize("as_text", [True, False], ids=["a text", "a map"])
 def test_what_airflow_shows_in_place_of_the_key_of_one_organization_is_never_sent(as_text: bool) -> None:
-    shown = redact({"developer_api_keys": {"008A": "key-of-a", "008B": "key-of-b"}})["developer_api_keys"]
-    keys = json.dumps(shown) if as_text else shown
+    shown: Any = redact({"developer_api_keys": {"008A": "key-of-a", "008B": "key-of-b"}})
+    keys = shown["developer_api_keys"]
+    assert keys == {"008A": "***", "008B": "***"}
+    keys = json.dumps(keys) if as_text else keys
     with pytest.raises(BillConfigurationError, match="holds what Airflow shows in place of a secret") as caught:
         read_connection(made(extra={**GOOD, "developer_api_keys": keys}))
     assert "developer_api_keys" in str(caught.value)
