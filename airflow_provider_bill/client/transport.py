@@ -243,7 +243,8 @@ class Transport:
             raise failure
         if size > most:
             raise BillAnswerTooLargeError(
-                f"the file of {request.label} is larger than {most} bytes", advice="pass a higher max_bytes"
+                f"the file of {request.label} is larger than {most} bytes",
+                advice="pass a higher max_bytes to download() of BillHook",
             )
         return HttpResponse(request, status, b"", sent_at), size
 
