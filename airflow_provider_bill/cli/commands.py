@@ -18,6 +18,7 @@ from airflow_provider_bill.exceptions import BillConfigurationError, BillError, 
 
 if TYPE_CHECKING:
     from airflow_provider_bill.hooks.bill import BillHook
+    from airflow_provider_bill.sessions.mfa import Challenge
     from airflow_provider_bill.sessions.overview import Overview
 
 FINE, PROBLEM, USAGE = 0, 1, 2
@@ -187,7 +188,7 @@ def trust(args: Namespace) -> int:
             hook.mfa.validate(challenge, _code(args.code_from_stdin))
             break
         except BillMfaError as error:
-            if not _may_try_again(hook, error):
+            if not _may_try_again(hook, challenge, error):
                 raise
             print(error, file=sys.stderr)
     days = hook.mfa.days_left()
@@ -277,12 +278,13 @@ def _code(from_stdin: bool) -> str:
     return code.strip()
 
 
-def _may_try_again(hook: BillHook, error: BillMfaError) -> bool:
-    """Return whether BILL takes another try for the code that is on its way."""
+def _may_try_again(hook: BillHook, challenge: Challenge, error: BillMfaError) -> bool:
+    """Return whether BILL takes another try for the code that was asked for."""
     from airflow_provider_bill.sessions.mfa import TRIES, WRONG_CODE
 
-    pending = hook.mfa.pending() if error.code == WRONG_CODE else None
-    return pending is not None and pending.wrong < TRIES
+    # Without a code of BILL's, it was not sent: it is not six digits, or of an older text.
+    pending = hook.mfa.pending() if error.code in (None, WRONG_CODE) else None
+    return pending is not None and pending.challenge_id == challenge.challenge_id and pending.wrong < TRIES
 
 
 def _name_unreadable(known: Overview) -> int:

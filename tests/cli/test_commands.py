@@ -154,6 +154,16 @@ def test_after_three_wrong_codes_it_is_over(command: Command, bill: LocalBill, m
     assert (result.code, len(asked), len(bill.codes())) == (1, 3, 1)
 
 
+def test_a_code_with_a_digit_too_few_costs_no_try_and_is_asked_for_again(
+    command: Command, bill: LocalBill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(("12345", "1234567", "12 345"))
+    monkeypatch.setattr(getpass, "getpass", lambda prompt: next(answers, None) or bill.codes()[-1])
+    result = command("trust", "bill_default", terminal=True)
+    assert (result.code, result.err.count("is not six digits")) == (0, 3), result.err
+    assert len(bill.codes()) == 1
+
+
 def test_in_a_pipe_no_text_is_sent_unless_the_code_comes_that_way(command: Command, bill: LocalBill) -> None:
     refused = command("trust", "bill_default", stdin="123456\n")
     assert (refused.code, refused.out) == (2, "")
