@@ -42,7 +42,7 @@ class BillHook(BaseHook):
     :param timeout: seconds to wait for a connection and for an answer
     :param max_answer_bytes: bytes of an answer, unpacked, that are read at most
     :param clock: gives the present moment in UTC; for tests
-    :param unprotected_writes: send writes also in a virtualenv, an external Python or a callback of a task, where
+    :param unprotected_writes: send writes also in a virtualenv, an external Python or a callback, where
         nothing keeps a retry from sending them again
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import sys
 import threading
@@ -42,6 +43,7 @@ from airflow_provider_bill.sessions.stores import (
     TaskStateStore,
     VariableStore,
     XComStore,
+    has_supervisor,
     variables_reachable,
 )
 from airflow_provider_bill.sessions.writes import DurableWrites, RefusedWrites, TaskTry, Writes
@@ -140,8 +142,8 @@ def _lock_of(notes: Store, seconds: float, events: Events, task: Mapping[str, st
     return HostLock(seconds=seconds) if notes.name == "host" else ProcessLock()
 
 
-def _refuse_while_parsing() -> None:
-    """Stop a sign-in while Airflow reads a DAG file, as it does every half minute and at the start of each task.
+def _refuse_while_parsing(what: str = "nobody signs in to BILL") -> None:
+    """Stop a sign-in or a write while Airflow reads a DAG file, as it does so every half minute and for each task.
 
     :raises BillConfigurationError: Airflow does so now
     """
@@ -149,15 +151,19 @@ def _refuse_while_parsing() -> None:
     dag_context = getattr(sys.modules.get(where), "DagContext", None)
     if getattr(dag_context, "current_autoregister_module_name", None) is not None:
         raise BillConfigurationError(
-            "nobody signs in to BILL while Airflow reads a DAG file, as it does so every half minute",
+            f"{what} while Airflow reads a DAG file, as it does so every half minute",
             advice="move the call into a task",
         )
 
 
 def _writes(this_task: XComLocation | None, clock: Clock, events: Events, *, unprotected: bool) -> Writes | None:
-    """Return what sends the writes of this task; None where no task is running."""
+    """Return what sends the writes of this task; None where no task is running.
+
+    :raises BillConfigurationError: Airflow reads a DAG file now
+    """
+    _refuse_while_parsing("nothing is written at BILL")
     if this_task is None:
-        return RefusedWrites() if _belongs_to_a_task() and not unprotected else None
+        return RefusedWrites() if _is_run_by_airflow() and not unprotected else None
     context = get_current_context()
     accessor = context.get("task_state_store")
     where = (this_task.dag_id, this_task.run_id, this_task.task_id, this_task.map_index)
@@ -174,12 +180,19 @@ def _writes(this_task: XComLocation | None, clock: Clock, events: Events, *, unp
     )
 
 
-def _belongs_to_a_task() -> bool:
-    """Return whether this process, in which no task is running, is one of a task: another Python, or a callback."""
+def _is_run_by_airflow() -> bool:
+    """Return whether Airflow has this process run, in which no task is running: another Python, or a callback.
+
+    A callback runs in the process of its task; that of a DAG or of a killed task in the one that reads DAG files; that
+    of a deadline in the triggerer.
+    """
     # Airflow names its task to every process that the task starts with its environment; and what it starts without
     # (`inherit_env=False`) is a script that says so to its children, and holds the arguments of the author's function.
     named = "AIRFLOW_CTX_DAG_ID" in os.environ or os.environ.get("PYTHON_OPERATORS_VIRTUAL_ENV_MODE") == "1"
-    return named or isinstance(getattr(sys.modules.get("__main__"), "arg_dict", None), dict)
+    in_script = isinstance(getattr(sys.modules.get("__main__"), "arg_dict", None), dict)
+    # Airflow 2 has no supervisor.
+    reads_files = multiprocessing.current_process().name.startswith("DagFileProcessor")
+    return named or in_script or has_supervisor() or reads_files
 
 
 def _task_try(context: Context) -> TaskTry:

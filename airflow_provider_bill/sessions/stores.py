@@ -252,7 +252,7 @@ def variables_reachable() -> bool:
     """
     from airflow_provider_bill.version_compat import AIRFLOW_V_3_0_PLUS
 
-    if AIRFLOW_V_3_0_PLUS and not _has_supervisor() and not _in_server():
+    if AIRFLOW_V_3_0_PLUS and not has_supervisor() and not _in_server():
         return False
     try:
         VariableStore(sleep=lambda seconds: None).write(PROBE, "is there")
@@ -274,10 +274,10 @@ def _variables() -> Any:
 
 def _in_server() -> bool:
     """Return whether this process is Airflow 3's API server, or a command of its command line."""
-    return os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "server" and not _has_supervisor()
+    return os.environ.get("_AIRFLOW_PROCESS_CONTEXT") == "server" and not has_supervisor()
 
 
-def _has_supervisor() -> bool:
+def has_supervisor() -> bool:
     """Return whether Airflow 3 runs user code here, with a supervisor that reads and writes for it."""
     return hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS")
 

@@ -157,6 +157,31 @@ def test_nobody_signs_in_while_a_dag_file_is_read(
     assert BillHook(store=store).session()
 
 
+WRITING_FILE = """
+from airflow.providers.common.compat.sdk import DAG
+from airflow_provider_bill.hooks.bill import BillHook
+hook = BillHook(store="memory", unprotected_writes={insists})
+hook.request("POST", "/v3/payments", json={{"vendorId": "00901SBX000100000001", "amount": 1.5}})
+with DAG(dag_id="writes_at_its_top_level", schedule=None):
+    pass
+"""
+
+
+@pytest.mark.parametrize("insists", [False, True])
+def test_nothing_is_written_while_a_dag_file_is_read_not_even_where_there_is_a_session(
+    insists: bool, airflow_db: Path, connect: Connect, tmp_path: Path, bill: LocalBill
+) -> None:
+    connect("v3")
+    bill.settings(mfa_mode="off")
+    assert BillHook(store="memory").session()
+    file = tmp_path / "writes_at_its_top_level.py"
+    file.write_text(WRITING_FILE.format(insists=insists))
+    for _ in range(2):
+        (error,) = import_errors(file)
+        assert "nothing is written at BILL while Airflow reads a DAG file" in error
+    assert bill.count_calls("/connect/v3/payments") == 0
+
+
 def import_errors(file: Path) -> list[str]:
     """Read a DAG file as Airflow does, and return what went wrong."""
     try:

@@ -99,3 +99,10 @@ def test_a_write_that_bill_refused_may_be_sent_again(airflow: AirflowHarness, bi
     airflow.rest("POST", f"dags/{DAG_ID}/clearTaskInstances", {"dag_run_id": run_id, "dry_run": False})
     assert airflow.wait(DAG_ID, run_id) == "success"
     assert bill.stats()["writes"] == 1
+
+
+def test_the_callback_of_a_dag_which_no_task_runs_pays_nothing(airflow: AirflowHarness, bill: LocalBill) -> None:
+    bill.settings(mfa_mode="off")
+    assert airflow.run("pay_in_dag_callback")[1] == "failed"
+    wait_until(lambda: bill.count_calls("/connect/v3/vendors") == 2, 90, "the callback to end")
+    assert bill.count_calls("/connect/v3/payments") == 0
