@@ -55,6 +55,11 @@ PERSISTENCE_SECONDS = 180.0
 PAUSE_SECONDS = (0.5, 10.0)
 
 
+#: What an intent, an outcome and a settlement must say.
+_INTENT = dict.fromkeys(("id", "name", "digest", "call", "at"), str)
+_OUTCOME: dict[str, type] = {**dict.fromkeys(("name", "digest", "call", "at"), str), "status": int}
+_SETTLEMENT = {"carried_out": bool}
+
 #: Sends a write; is given what is to be sent, and what is to be done around each single sending.
 Send = Callable[[BillRequest, Around | None], Answer]
 
@@ -180,7 +185,7 @@ class DurableWrites:
             self._store_unstored()
             self._claim()
             # In this order: another process stores its outcome first and takes back its intent then.
-            own, last = (_read(self._store, key) for key in (self._intent_key(write.name), self._open_key))
+            own, last = (_read(self._store, key, _INTENT) for key in (self._intent_key(write.name), self._open_key))
             answer = self._recorded(write)
             if answer is None and (own or last):
                 for intent in self._intents(own, last):
@@ -205,7 +210,7 @@ class DurableWrites:
         return self._store.read(self._claim_key) == self._try.process
 
     def _recorded(self, write: _Write) -> Answer | None:
-        outcome = _read(self._store, self._outcome_key(write.name))
+        outcome = _read(self._store, self._outcome_key(write.name), _OUTCOME)
         if outcome is None:
             return None
         if outcome["digest"] != write.digest:
@@ -225,7 +230,7 @@ class DurableWrites:
             )
         log.warning("BILL answered %s at %s, in an earlier try; it is not sent again.", outcome["call"], outcome["at"])
         self._count(write)
-        return Answer(write.request, outcome["status"], outcome["result"], from_text(outcome["at"]))
+        return Answer(write.request, outcome["status"], outcome.get("result"), from_text(outcome["at"]))
 
     def _is_repeatable(self, note: Mapping[str, Any], write: _Write) -> bool:
         """Return whether a write may be sent again because BILL itself keeps its answer, and does it once only.
@@ -248,7 +253,7 @@ class DurableWrites:
         if last is None or (own is not None and own["name"] == last["name"]):
             found = [own]
         else:
-            found = [own, _read(self._store, self._intent_key(last["name"])) or last]
+            found = [own, _read(self._store, self._intent_key(last["name"]), _INTENT) or last]
         return [intent for intent in found if intent is not None]
 
     def _check_settled(self, intent: Mapping[str, Any], *, is_last: bool) -> None:
@@ -257,14 +262,14 @@ class DurableWrites:
         :param is_last: whether it is the last one of the task
         """
         name = intent["name"]
-        if _read(self._store, self._outcome_key(name)) is None:
-            settlement = _read(self._settlements, settlement_key(intent["id"]))
+        if _read(self._store, self._outcome_key(name), _OUTCOME) is None:
+            settlement = _read(self._settlements, settlement_key(intent["id"]), _SETTLEMENT)
             if settlement is None:
                 raise _unknown(intent)
             if not settlement["carried_out"]:
                 # Intent and settlement stay until the write is sent again: another process may be about to do so.
                 return
-            outcome = {**intent, "state": "answered", "status": 200, "result": settlement["result"]}
+            outcome = {**intent, "state": "answered", "status": 200, "result": settlement.get("result")}
             self._store.write(self._outcome_key(name), json.dumps(outcome))
         self._forget_intent(name, is_last=is_last)
         self._delete_settlement(intent["id"])
@@ -346,13 +351,13 @@ class DurableWrites:
 
     def _is_open(self, write: _Write) -> bool:
         """Return whether an earlier sending of a repeatable write may have been carried out."""
-        intent = _read(self._store, self._intent_key(write.name))
+        intent = _read(self._store, self._intent_key(write.name), _INTENT)
         return intent is not None and self._is_repeatable(intent, write)
 
     def _repeatable_until(self, write: _Write) -> str:
         """Return until when a write may be sent again: counted from its first sending."""
-        for key in (self._intent_key(write.name), self._outcome_key(write.name)):
-            note = _read(self._store, key)
+        for key, fields in ((self._intent_key(write.name), _INTENT), (self._outcome_key(write.name), _OUTCOME)):
+            note = _read(self._store, key, fields)
             if note is not None and self._is_repeatable(note, write):
                 return str(note["repeatable_until"])
         return self._clock().add(hours=REPEATABLE_HOURS).isoformat()
@@ -366,7 +371,7 @@ class DurableWrites:
             return
         for key in (self._intent_key(intent["name"]), self._open_key):
             # It may not have been stored; then another may claim the notes and store its own here just now.
-            found = _read(self._store, key)
+            found = _read(self._store, key, _INTENT)
             if found is not None and found["id"] == intent["id"]:
                 self._store.delete(key)
 
@@ -421,7 +426,7 @@ class DurableWrites:
         return f"{self._outcome_key(name)}__sent"
 
     def _outcome_key(self, name: str) -> str:
-        return f"{self._prefix}__{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        return f"{self._prefix}__{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:16]}"
 
 
 class RefusedWrites:
@@ -494,9 +499,10 @@ def settle(settlements: Store, write_id: str, *, carried_out: bool, result: Any 
     )
 
 
-def _read(store: Store, key: str) -> dict[str, Any] | None:
+def _read(store: Store, key: str, fields: Mapping[str, type]) -> dict[str, Any] | None:
     """Return a stored document.
 
+    :param fields: what it must have, and of which type
     :raises BillStoreError: it cannot be read; what cannot be understood is never taken for nothing
     """
     text = store.read(key)
@@ -504,14 +510,17 @@ def _read(store: Store, key: str) -> dict[str, Any] | None:
         return None
     try:
         document = json.loads(text)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict) or document.get("v") != 1:
-        raise BillStoreError(
-            f"the entry {key!r} about a write is not readable",
-            advice="look in BILL whether the write was carried out; delete the entry only if it was not",
-        )
-    return document
+        if document["v"] == 1 and all(type(document[name]) is kind for name, kind in fields.items()):
+            for moment in ("at", "repeatable_until"):
+                if document.get(moment) is not None:
+                    from_text(document[moment])
+            return dict(document)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    raise BillStoreError(
+        f"the entry {key!r} about a write is not readable",
+        advice="look in BILL whether the write was carried out; delete the entry only if it was not",
+    )
 
 
 def _unknown(intent: Mapping[str, Any], error: BillOutcomeUnknownError | None = None) -> BillOutcomeUnknownError:

@@ -21,6 +21,7 @@ from airflow_provider_bill.exceptions import (
     BillOutcomeUnknownError,
     BillStoreError,
 )
+from airflow_provider_bill.sessions.keys import settlement_key
 from airflow_provider_bill.sessions.shared import SharedSession
 from airflow_provider_bill.sessions.stores import MemoryStore
 from airflow_provider_bill.sessions.writes import PERSISTENCE_SECONDS, RefusedWrites, settle
@@ -564,7 +565,7 @@ def test_a_store_that_loses_what_is_written_keeps_a_write_from_being_sent(
     assert paid(bill) == []
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"v": 2}', "null", '"sent"'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"v": 2}', "null", '"sent"', '{"v": 1, "name": "n"}', "[" * 100_000])
 @pytest.mark.parametrize("place", [OPEN, "outcome"])
 def test_a_note_that_cannot_be_read_is_never_taken_for_nothing(
     text: str, place: str, begin_try: BeginTry, bill: LocalBill, notes_of_task: TroubledStore
@@ -575,6 +576,18 @@ def test_a_note_that_cannot_be_read_is_never_taken_for_nothing(
     with pytest.raises(BillStoreError, match="not readable"):
         pay(begin_try(), key="another" if place == OPEN else None)
     assert paid(bill) == ["rent"]
+
+
+@pytest.mark.parametrize("says", [{}, {"carried_out": None}, {"carried_out": "no"}])
+def test_a_settlement_that_cannot_be_read_sends_nothing(
+    says: dict[str, object], begin_try: BeginTry, bill: LocalBill, instance: TaskInstance
+) -> None:
+    with pytest.raises(BillOutcomeUnknownError) as caught:
+        pay_unheard(begin_try())
+    instance.settlements.write(settlement_key(write_id(caught)), json.dumps({"v": 1, **says}))
+    with pytest.raises(BillStoreError, match="not readable"):
+        pay(begin_try())
+    assert len(paid(bill)) == 1
 
 
 # -- more than one at a time ----------------------------------------------------------------------------------
