@@ -184,6 +184,7 @@ def test_what_cannot_be_read_is_named_and_hides_nothing_else(
         "[" * 100_000,
         '{"v": 1}',
         '{"organization_id": "008", "user_id": "006", "trusted": true, "signed_in_at": "yesterday"}',
+        '{"v": 1, "id": "0", "state": "sent", "name": "n", "call": "c", "at": "yesterday", "task": []}',
     ]
     kinds = ("session_token", "device_token", "mfa_challenge", "sign_in", "sign_in_block", "write_settled", "write")
     entries = [Entry(f"bill_{kind}__{n}", text) for kind in kinds for n, text in enumerate(garbage)]
