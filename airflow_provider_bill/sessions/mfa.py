@@ -85,10 +85,10 @@ class Challenge:
         kinds = {"wrong": int, "texts": int, "over": bool, "answered": bool, "renewal": bool}
         try:
             challenge = cls(**value)  # type: ignore[arg-type]  # checked by the except and below
-            from_text(challenge.sent_at)
+            _ = challenge.ends_at  # it must have one
             if all(type(value) is kinds.get(name, str) for name, value in vars(challenge).items()):
                 return challenge
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             pass
         raise BillMfaError(
             "challenge is not what a challenge task returned",

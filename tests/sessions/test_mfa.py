@@ -437,6 +437,7 @@ def test_a_challenge_goes_through_xcom_unchanged(person: NewPerson) -> None:
         {"challenge_id": None},
         {"session": 5},
         {"sent_at": "yesterday"},
+        {"sent_at": "9999-12-31T23:59:59+00:00"},
         {"sent_at": "2026-01-01/2026-01-02"},
         {"sent_at": None},
         {"wrong": "1"},
