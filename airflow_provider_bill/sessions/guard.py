@@ -202,7 +202,7 @@ class Guard:
             raise BillRateLimitError(
                 f"BILL refuses these sign-ins before {until.isoformat()} ({note.get('code')})",
                 advice="wait until then; nothing was sent",
-                code=note.get("code"),
+                code=_code_in(note),
                 retry_at=until,
             )
 
@@ -215,7 +215,7 @@ class Guard:
             f"{note.get('says')}; that was at {note.get('at')}, and these credentials are not sent again{until}",
             advice=f"correct the connection {self._identity.conn_id!r}, or, once the cause is fixed at BILL, "
             f"delete {self._where(key)}",
-            code=note.get("code"),
+            code=_code_in(note),
         )
         error.note_key, error.noted_at = key, str(note.get("at"))
         raise error
@@ -360,6 +360,11 @@ def _read_note(text: str | None) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return note if isinstance(note, dict) and note.get("v") == 2 else {}
+
+
+def _code_in(note: dict[str, Any]) -> str | None:
+    code = note.get("code")
+    return code if isinstance(code, str) else None
 
 
 def _blocked(error: BillRateLimitError, until: str) -> dict[str, Any]:

@@ -63,6 +63,16 @@ def test_a_hundred_tasks_of_three_tries_with_a_wrong_password_ask_bill_once(
     assert notes.keys("bill_sign_in__")[0] in again
 
 
+def test_an_error_made_of_a_note_has_a_code_only_if_the_note_has_one(make_shared: MakeShared, notes: Notes) -> None:
+    with pytest.raises(BillSignInRefusedError):
+        make_shared(fields=WRONG).manager.acquire()
+    (key,) = notes.keys("bill_sign_in__")
+    notes.write(key, json.dumps({**only_note(notes), "code": ["BDC_1101"]}))
+    with pytest.raises(BillSignInRefusedError, match="are not sent again") as caught:
+        make_shared(fields=WRONG).manager.acquire()
+    assert caught.value.code is None
+
+
 def test_a_corrected_password_signs_in_without_a_manual_step(make_shared: MakeShared, bill: LocalBill) -> None:
     with pytest.raises(BillSignInRefusedError):
         make_shared(fields=WRONG).manager.acquire()
