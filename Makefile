@@ -25,7 +25,7 @@ QUICK := not generated and not browser and not cluster and not live
 
 NIGHTLY := nightly-3.2 nightly-py3.12 nightly-py3.13 nightly-newest nightly-supervised
 
-.PHONY: help demo ui test interface coverage browser browser-2.11 cluster-test fuzz lint docs matrix nightly $(NIGHTLY) live audit bench constraints hashes build release-check dist-test clean FORCE
+.PHONY: help demo ui test interface coverage browser browser-2.11 cluster-test fuzz lint docs matrix nightly $(NIGHTLY) live audit bench mutants constraints hashes build release-check dist-test clean FORCE
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -111,6 +111,9 @@ SUPERVISED := $(addprefix tests/supervised/,test_sharing.py test_writes.py test_
 bench: .venv-bench/$(INSTALLED) ## Run the benchmarks and write benchmarks/results (about 12 minutes)
 	.venv-bench/bin/python -m benchmarks
 
+mutants: .venv-mutants/$(INSTALLED) ## Change the code, and look whether a test notices (MUTANTS=400: how many changes; SEED=: which)
+	PROOF=1 .venv-mutants/bin/python -m dev.mutants $(or $(MUTANTS),400) $(SEED)
+
 constraints: $(BIN)/uv ## Bring the pinned versions up to date
 	for version in $(AIRFLOWS); do \
 		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
@@ -121,6 +124,9 @@ constraints: $(BIN)/uv ## Bring the pinned versions up to date
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
 		--extra hitl --extra sandbox --group dev --group bench \
 		--constraint constraints/airflow-3.3.in --output-file constraints/bench.txt pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
+		--extra hitl --extra sandbox --group dev --group mutants \
+		--constraint constraints/airflow-3.3.in --output-file constraints/mutants.txt pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
 		--group docs --output-file constraints/docs.txt
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
@@ -161,6 +167,9 @@ $(VENV)/$(INSTALLED): constraints/airflow-3.3.txt $(INPUTS) | $(BIN)/uv
 
 .venv-bench/$(INSTALLED): constraints/bench.txt $(INPUTS) | .venv-bench/bin/uv
 	$(call install,.venv-bench,$<,--group bench)
+
+.venv-mutants/$(INSTALLED): constraints/mutants.txt $(INPUTS) | .venv-mutants/bin/uv
+	$(call install,.venv-mutants,$<,--group mutants)
 
 .venv-cluster/$(INSTALLED): constraints/cluster.txt $(INPUTS) | .venv-cluster/bin/uv
 	$(call install,.venv-cluster,$<,--group cluster)
