@@ -160,9 +160,9 @@ def test_a_secret_in_a_path_is_masked_in_the_error(bill: LocalBill, client_of: C
 
 def test_a_secret_is_masked_also_as_json_and_as_a_form_writes_it() -> None:
     redactor = Redactor()
-    redactor.add(['pa"ss wörd&1', "abc", "session-1", "session-1-longer"])
+    redactor.add(['pa"ss wö/rd&1', "abc", "session-1", "session-1-longer"])
     text = redactor.redact(
-        'a pa\\"ss w\\u00f6rd&1 b pa%22ss+w%C3%B6rd%261 c pa%22ss%20w%C3%B6rd%261 session-1-longer abc'
+        'a pa\\"ss w\\u00f6/rd&1 b pa%22ss+w%C3%B6%2Frd%261 c pa%22ss%20w%C3%B6%2Frd%261 session-1-longer abc'
     )
     assert text == "a *** b *** c *** *** abc"
 
