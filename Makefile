@@ -54,7 +54,7 @@ browser-2.11: .venv-2.11/$(INSTALLED) ## The same on Airflow 2.11: the connectio
 cluster-test: .venv-cluster/$(INSTALLED) ## Load and faults on Celery, PostgreSQL, Redis and two pretended hosts
 	.venv-cluster/bin/python -m pytest -m cluster tests/cluster
 
-fuzz: $(VENV)/$(INSTALLED) ## Ask the local BILL 20,000 generated calls, and draw more schedules of payments
+fuzz: $(VENV)/$(INSTALLED) ## Ask the local BILL 20,000 generated calls, change 100,000 records, draw more schedules
 	$(BIN)/python -m pytest -m generated -n 2
 
 coverage: $(VENV)/$(INSTALLED) ## Run the tests of test and interface, and measure how much of the code they run
