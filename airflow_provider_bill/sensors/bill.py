@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
+    AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -69,13 +71,8 @@ class BillSessionSensor(BaseSensorOperator):
         """Look, and wait in the way that was asked for."""
         if not self.deferrable:
             return super().execute(context)
-        try:
+        with self._skipped_if_asked():
             return self._found_or_deferred(context, until=time.time() + self.timeout)
-        except (AirflowFailException, AirflowSensorTimeout) as error:
-            # As Airflow does it where a sensor is not deferred; where it is, `resume_execution` does.
-            if self.soft_fail:
-                raise AirflowSkipException(str(error)) from None
-            raise
 
     def execute_complete(self, context: Context, event: Any = None, until: Any = None) -> Any:
         """Look again once the trigger has seen a session: the handle comes from the store, never from the event.
@@ -95,9 +92,25 @@ class BillSessionSensor(BaseSensorOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the wait; its timeout is that of a sensor, which Airflow does not retry, also on Airflow 2."""
-        if next_method == "__fail__" and "timeout" in str((next_kwargs or {}).get("error")).lower():
-            raise (AirflowSkipException if self.soft_fail else AirflowSensorTimeout)(self._timed_out())
-        return super().resume_execution(next_method, next_kwargs, context)
+        with self._skipped_if_asked():
+            if next_method == "__fail__" and "timeout" in str((next_kwargs or {}).get("error")).lower():
+                raise AirflowSensorTimeout(self._timed_out())
+            return super().resume_execution(next_method, next_kwargs, context)
+
+    @contextmanager
+    def _skipped_if_asked(self) -> Iterator[None]:
+        """Skip what would fail, as Airflow does for a sensor that is not deferred; Airflow 2 forgets ``never_fail``."""
+        try:
+            yield
+        except AirflowSkipException:
+            raise
+        except Exception as error:
+            is_final = isinstance(error, AirflowFailException | AirflowSensorTimeout)
+            if not (self.never_fail or (self.soft_fail and is_final)):
+                raise
+            # The text of an error that is neither ours nor Airflow's could quote the connection.
+            known = isinstance(error, BillError | AirflowException)
+            raise AirflowSkipException(str(error) if known else type(error).__name__) from None
 
     @operator_errors()
     def _completed(self, context: Context, event: Any, until: Any) -> Any:

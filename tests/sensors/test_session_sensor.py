@@ -22,13 +22,13 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
-from airflow_provider_bill.exceptions import BillError
+from airflow_provider_bill.exceptions import BillError, BillStoreError
 from airflow_provider_bill.hooks.bill import BillHook
 from airflow_provider_bill.sensors import bill as sensors
 from airflow_provider_bill.sensors.bill import BillSessionSensor
 from airflow_provider_bill.triggers.session import BillSessionTrigger
 from dev.local_bill import LocalBill
-from dev.task_instance import TroubledStore
+from dev.task_instance import TroubledStore, not_answering
 
 FOUND = {"bill_session": "found"}
 CONTEXT: Any = {"ti": SimpleNamespace(map_index=-1)}
@@ -159,6 +159,62 @@ def test_a_connection_that_cannot_work_fails_before_the_wait_and_a_soft_sensor_i
         sensor().execute(CONTEXT)
     with pytest.raises(AirflowSkipException, match="developer_api_key"):
         sensor(soft_fail=True).execute(CONTEXT)
+
+
+def test_a_sensor_that_never_fails_is_skipped_when_its_time_is_up(store: TroubledStore) -> None:
+    with pytest.raises(AirflowSkipException, match="no such session of connection 'bill_default'"):
+        sensor(timeout=0, never_fail=True).execute(CONTEXT)
+    with pytest.raises(AirflowSkipException):
+        go_on(sensor(never_fail=True), FOUND, time.time() - 1)
+
+
+@pytest.mark.parametrize("says", TIMEOUTS)
+def test_a_sensor_that_never_fails_is_skipped_where_no_triggerer_runs(says: str) -> None:
+    with pytest.raises(AirflowSkipException, match="whether a triggerer runs"):
+        sensor(never_fail=True).resume_execution("__fail__", {"error": says}, CONTEXT)
+
+
+def test_a_sensor_that_never_fails_is_skipped_after_every_error_before_and_after_the_wait(
+    store: TroubledStore, connect: Callable[..., list[str]]
+) -> None:
+    operator = sensor(never_fail=True)
+    store.at("read", times=2, before=not_answering)
+    with pytest.raises(AirflowSkipException, match="the store does not answer"):
+        operator.execute(CONTEXT)
+    with pytest.raises(AirflowSkipException, match="the store does not answer"):
+        go_on(operator, FOUND, time.time() + 100)
+    with pytest.raises(AirflowSkipException):
+        go_on(operator, None, time.time() + 100)
+    with pytest.raises(AirflowSkipException):
+        operator.resume_execution("__fail__", {"error": "Trigger failure"}, CONTEXT)
+    connect("v3", developer_api_key="")
+    with pytest.raises(AirflowSkipException, match="developer_api_key"):
+        operator.execute(CONTEXT)
+
+
+def test_an_error_that_is_not_ours_is_named_in_the_skip_and_not_quoted(store: TroubledStore) -> None:
+    def fail() -> None:
+        raise RuntimeError("with the password in it")
+
+    store.at("read", before=fail)
+    with pytest.raises(AirflowSkipException, match=r"^RuntimeError$"):
+        sensor(never_fail=True).execute(CONTEXT)
+
+
+def test_a_soft_sensor_and_a_plain_one_still_fail_of_a_store_that_a_retry_may_find_well(store: TroubledStore) -> None:
+    for changes in ({}, {"soft_fail": True}):
+        store.at("read", times=2, before=not_answering)
+        with pytest.raises(BillStoreError):
+            sensor(**changes).execute(CONTEXT)
+        with pytest.raises(BillStoreError):
+            go_on(sensor(**changes), FOUND, time.time() + 100)
+
+
+def test_a_sensor_that_never_fails_still_waits_and_still_finds(store: TroubledStore) -> None:
+    operator = sensor(never_fail=True)
+    waits = begin(operator)
+    handle = BillHook().sign_in()
+    assert go_on(operator, FOUND, **(waits.kwargs or {})) == handle
 
 
 @pytest.mark.parametrize(("setting", "deferrable"), [("True", True), ("False", False), (None, False)])
