@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import mask_secret
 
+from airflow_provider_bill.client.secret import Secret
 from airflow_provider_bill.hooks.errors import airflow_errors
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ class HookMfa:
         :raises BillMfaError: the code is wrong or too old, or the challenge is of another session, or not the newest
         """
         mask_secret(code)
+        code = Secret(code) if isinstance(code, str) else code  # the frames of an error show no code
         self.check()
         self._shared.mfa.validate(
             self._shared.manager.acquire(), challenge, code, device=device or self._device, remember=remember

@@ -161,6 +161,27 @@ def test_a_code_that_bill_refuses_is_in_no_frame(
     assert_hidden(shown(error, sentry_events), [*secrets, CODE, hook.session().session_token])
 
 
+@pytest.mark.parametrize("kind", ["v3", "v2"])
+def test_a_task_that_is_stopped_while_it_enters_a_code_shows_neither_code_nor_password(
+    kind: str,
+    connect: Callable[..., list[str]],
+    sentry_events: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop(*_args: Any, **_more: Any) -> None:
+        raise Interrupted
+
+    secrets = connect(kind)
+    hook = BillHook()
+    challenge = hook.mfa.challenge()
+    token = hook.session().session_token
+    entered = iter([CODE])
+    monkeypatch.setattr("requests.Session.send", stop)
+    error = error_of(lambda: hook.mfa.validate(challenge, next(entered)))
+    assert isinstance(error, Interrupted)
+    assert_hidden(shown(error, sentry_events), [*secrets, token, CODE])
+
+
 def test_an_error_of_ours_keeps_the_line_of_the_task_that_called(
     fails: Callable[[str], tuple[BaseException, list[str]]],
 ) -> None:
