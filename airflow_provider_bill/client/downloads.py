@@ -108,7 +108,7 @@ def link_in(body: Any, label: str) -> str:
     if found:
         raise BillApiError(
             f"the answer to {label} holds {len(found)} links to files",
-            advice="read it with request(), and download each link for itself",
+            advice="read it with a call of its own, and download each link for itself",
         )
     raise BillApiError(
         f"the answer to {label} holds no link to a file",

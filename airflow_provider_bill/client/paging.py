@@ -83,7 +83,7 @@ def v3_rows(
         if cursor is None:
             raise BillApiError(
                 "a BILL list that has one page only names a next one",
-                advice="the rows so far may not be all; ask for the rest with request()",
+                advice="the rows so far may not be all; ask for the rest with a call of its own",
             )
         if following in seen:
             raise BillApiError(
@@ -161,15 +161,15 @@ def _check(
 ) -> None:
     """Refuse what BILL would ignore, so that the first page came for ever, or refuse after the first page."""
     if operation is not None and operation.rows is None:
-        raise BillConfigurationError(f"GET {path} is no list", advice="read it with request()")
+        raise BillConfigurationError(f"GET {path} is no list", advice="read it with one call that does not paginate")
     wrong = next((name for name in params if name in _CURSORS and name != paging), None)
     if wrong is not None:
         advice = "leave it out: the list has one page" if paging is None else f"it pages by {paging}; leave it out"
-        raise BillConfigurationError(f"params names {wrong!r}, which GET {path} ignores", advice=advice)
+        raise BillConfigurationError(f"the query names {wrong!r}, which GET {path} ignores", advice=advice)
     cursor = params.get(paging) if paging is not None and paging != "start" else None
     if cursor is not None and not isinstance(cursor, str):
         raise BillConfigurationError(
-            f"params gives GET {path} a {paging!r} that is not text", advice="give what nextPage of an answer held"
+            f"the query gives GET {path} a {paging!r} that is not text", advice="give what nextPage of an answer held"
         )
     if most is None:
         if page_size is not None or "max" in params:
@@ -180,7 +180,7 @@ def _check(
     if page_size is not None:
         _check_size("page_size", page_size, most, f"GET {path}")
     if (asked := params.get("max")) is not None:
-        _check_size("params max", asked, most, f"GET {path}")
+        _check_size("max of the query", asked, most, f"GET {path}")
 
 
 def _check_size(name: str, size: Any, most: int, what: str) -> int:

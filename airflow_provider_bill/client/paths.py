@@ -40,10 +40,16 @@ def v3_path(path: str) -> str:
     :raises BillConfigurationError: if it is none, naming the method that takes it
     """
     path = _plain(path, "/v3/vendors").rstrip("/")
-    if path.endswith(".json") or path.startswith(("/api/v2/", "/v2/")):
+    if path.endswith(".json"):  # only who calls request() gets here: elsewhere the end decides for v2
         raise BillConfigurationError(
             f"{path!r} is a v2 path, and request() makes v3 calls",
             advice="use call() for v2, or a v3 path such as /v3/vendors",
+        )
+    if path.startswith(("/api/v2/", "/v2/")):
+        raise BillConfigurationError(
+            f"{path!r} is neither a v2 path nor a v3 path",
+            advice="give a v2 path such as /List/Vendor.json, without the base address, or a v3 path such as "
+            "/v3/vendors",
         )
     if not path.startswith("/v3/"):
         raise BillConfigurationError(
@@ -61,10 +67,12 @@ def v2_path(path: str) -> str:
     :raises BillConfigurationError: if it is none, naming the method that takes it
     """
     path = _plain(path, "/List/Vendor.json")
-    if path.startswith("/v3/") or "/v3/" in path:
+    if "/v3/" in path:
+        # Without .json at its end, only who calls call() gets here.
+        advice = "leave .json out for v3" if path.endswith(".json") else "use request() for v3"
         raise BillConfigurationError(
-            f"{path!r} is a v3 path, and call() makes v2 calls",
-            advice="use request() for v3, or a v2 path such as /List/Vendor.json",
+            f"{path!r} is a v3 path, and this would be a v2 call",
+            advice=f"{advice}, or give a v2 path such as /List/Vendor.json",
         )
     if path.startswith(("/api/v2/", "/v2/")):
         raise BillConfigurationError(
@@ -113,7 +121,7 @@ def check_mapping(params: Any) -> None:
     """
     if params is not None and not isinstance(params, Mapping):
         raise BillConfigurationError(
-            f"params is {type(params).__name__}, not a mapping",
+            f"the query is {type(params).__name__}, not a mapping",
             advice='give a mapping of names to values: {"max": 100}',
         )
 
@@ -127,18 +135,18 @@ def check_params(params: Any) -> None:
     for name, value in (params or {}).items():
         if not isinstance(name, str):
             raise BillConfigurationError(
-                f"params has a name that is {type(name).__name__}, not text",
+                f"the query has a name that is {type(name).__name__}, not text",
                 advice='give a mapping of names to values: {"max": 100}',
             )
         if "".join(filter(str.isalnum, name.lower())) in _CREDENTIAL_NAMES:
             raise BillConfigurationError(
-                f"params names {name!r}, and no credential may stand in an address",
+                f"the query names {name!r}, and no credential may stand in an address",
                 advice="leave it out: the session sends its own credentials, in a header or the body",
             )
         items = value if isinstance(value, list | tuple) else [] if value is None else [value]
         if not all(map(_is_plain_value, items)):
             raise BillConfigurationError(
-                f"params gives {name!r} a value that cannot stand in an address",
+                f"the query gives {name!r} a value that cannot stand in an address",
                 advice="give text, a finite number, a bool, or a list of them",
             )
 
@@ -147,12 +155,11 @@ def _is_plain_value(value: Any) -> bool:
     return math.isfinite(value) if isinstance(value, float) else isinstance(value, str | int)
 
 
-def check_body(body: Any, name: str, label: str) -> None:
+def check_body(body: Any, label: str) -> None:
     """Refuse a body that is not JSON.
 
-    :param name: the argument that gives it
     :param label: method and path
-    :raises BillConfigurationError: naming the argument
+    :raises BillConfigurationError: naming the call
     """
     try:
         json.dumps(body, allow_nan=False)
@@ -160,7 +167,7 @@ def check_body(body: Any, name: str, label: str) -> None:
     except (TypeError, ValueError, RecursionError) as error:
         failure = type(error).__name__
     raise BillConfigurationError(
-        f"{name} of {label} is not JSON ({failure})", advice="give finite numbers, texts, lists and objects"
+        f"the body of {label} is not JSON ({failure})", advice="give finite numbers, texts, lists and objects"
     )
 
 
@@ -177,7 +184,8 @@ def _plain(path: str, example: str) -> str:
     shown = re.split("[?#;%]", path, maxsplit=1)[0]
     if "?" in path or "#" in path:
         raise BillConfigurationError(
-            f"the path {shown!r} carries a query or fragment", advice="give its values as params (v3) or data (v2)"
+            f"the path {shown!r} carries a query or fragment",
+            advice="give its values as query parameters (v3) or data (v2)",
         )
     path = path if path.startswith("/") else f"/{path}"
     if not _is_plain(path):

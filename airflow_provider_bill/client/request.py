@@ -138,11 +138,11 @@ def prepare(
     if path.lower() == "/login.json" or (operation is not None and operation.caller == "nobody" and operation.write):
         raise BillConfigurationError(
             f"{label} is a sign-in, and sent like this a wrong password would reach BILL again and again",
-            advice="leave it out: each call signs in by itself, as the connection says; or use sign_in()",
+            advice="leave it out: each call signs in by itself, as the connection says; or use sign_in() of BillHook",
         )
     if dialect == "v3":
         _check_operation(operation, path, label, file)
-    check_body(body, "data" if dialect == "v2" else "json", label)
+    check_body(body, label)
     # A value stays what it was, whatever happens to what it was made from.
     params, body = _copied(params), _copied(body)
     protected = is_protected(method, path, body)
@@ -172,9 +172,11 @@ def _check_operation(operation: Operation | None, path: str, label: str, file: U
                 f"the path of {label} is spelt with other capitals than BILL's", advice=f"give {right}"
             )
     elif file is None and operation.body == "file":
-        raise BillConfigurationError(f"{label} takes a file, not JSON", advice="use upload() of BillHook")
+        raise BillConfigurationError(
+            f"{label} takes a file, not JSON", advice="use upload_from of BillApiOperator, or upload() of BillHook"
+        )
     elif file is not None and operation.body != "file":
-        raise BillConfigurationError(f"{label} takes no file", advice="make it with request() and json")
+        raise BillConfigurationError(f"{label} takes no file", advice="give a body that is JSON instead")
 
 
 def _copied(what: Any) -> Any:
@@ -183,6 +185,6 @@ def _copied(what: Any) -> Any:
     except Exception as error:  # anything can be given, and raise anything
         failure = type(error).__name__
     raise BillConfigurationError(
-        f"json or params cannot be sent ({failure})",
-        advice="json takes finite numbers, texts, lists and objects; params take plain values",
+        f"the body or the query cannot be sent ({failure})",
+        advice="a body takes finite numbers, texts, lists and objects; a query takes plain values",
     )

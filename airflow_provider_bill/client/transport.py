@@ -163,8 +163,8 @@ class Transport:
             settings = self._settings_for(url)
         except (requests.RequestException, ValueError, TypeError) as error:
             failure = BillConfigurationError(
-                f"json or params of {request.label} cannot be sent ({type(error).__name__})",
-                advice="json takes finite numbers, texts, lists and objects; params take plain values",
+                f"the body or the query of {request.label} cannot be sent ({type(error).__name__})",
+                advice="a body takes finite numbers, texts, lists and objects; a query takes plain values",
             )
         if failure is not None:
             raise failure

@@ -328,7 +328,8 @@ class BillHook(BaseHook):
             request = self.prepare("GET", path)
             if request.is_write:
                 raise BillConfigurationError(
-                    f"{path} is a write, and only lists have pages", advice="make it with call()"
+                    f"{path} is a write, and only lists have pages",
+                    advice="make it with one call that does not paginate",
                 )
             if is_v2(path):
                 size = {} if page_size is None else {"page_size": page_size}

@@ -466,8 +466,8 @@ def digest_of(request: BillRequest, identity: Identity) -> str:
     else:
         return hashlib.sha256(text.encode()).hexdigest()
     raise BillConfigurationError(
-        f"json or params of {request.label} cannot be sent ({failure})",
-        advice="json takes finite numbers, texts, lists and objects; params take plain values",
+        f"the body or the query of {request.label} cannot be sent ({failure})",
+        advice="a body takes finite numbers, texts, lists and objects; a query takes plain values",
     )
 
 

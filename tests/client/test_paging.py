@@ -148,7 +148,7 @@ def test_rows_are_found_wherever_bill_keeps_them(path: str, body: Any) -> None:
     ("path", "params", "size", "words"),
     [
         ("/v3/spend/transactions", None, 51, "page_size is 51.*1 to 50 rows"),
-        ("/v3/spend/transactions", {"max": 100}, None, "params max is 100.*1 to 50 rows"),
+        ("/v3/spend/transactions", {"max": 100}, None, "max of the query is 100.*1 to 50 rows"),
         ("/v3/spend/cards", None, 101, "1 to 100 rows"),
         ("/v3/vendors", None, 101, "1 to 100 rows"),
         ("/v3/vendors", None, 0, "1 to 100 rows"),
@@ -245,7 +245,7 @@ def test_a_v2_list_is_not_asked_for_pages_that_would_end_it_too_soon_or_never(mo
 @pytest.mark.parametrize("most", ["0", "101", "many"])
 def test_a_v3_list_that_pages_by_start_takes_no_such_number_as_text_either(most: str) -> None:
     fetch, asked = fetching([])
-    with pytest.raises(BillConfigurationError, match=r"max is .* 1 to 100 rows"):
+    with pytest.raises(BillConfigurationError, match=r"max of the query is .* 1 to 100 rows"):
         list(v3_list(fetch, "/v3/reports/audit-trail/vendor/0091", {"max": most}))
     assert asked == []
 

@@ -116,7 +116,7 @@ def test_no_credential_goes_into_a_query(name: str) -> None:
     ],
 )  # fmt: skip
 def test_query_parameters_are_a_mapping_with_text_for_names(params: Any) -> None:
-    with pytest.raises(BillConfigurationError, match=r"params.*mapping of names") as caught:
+    with pytest.raises(BillConfigurationError, match=r"query.*mapping of names") as caught:
         prepare("GET", "/v3/vendors", params=params)
     assert "s3cret" not in str(caught.value)
 
@@ -129,7 +129,7 @@ def test_query_parameters_are_a_mapping_with_text_for_names(params: Any) -> None
     ],
 )  # fmt: skip
 def test_a_query_parameter_that_is_no_plain_value_is_refused_by_name(value: Any) -> None:
-    with pytest.raises(BillConfigurationError, match=r"params.*'filters'.*list of them") as caught:
+    with pytest.raises(BillConfigurationError, match=r"query.*'filters'.*list of them") as caught:
         prepare("GET", "/v3/vendors", params={"max": 1, "filters": value})
     assert "s3cret" not in str(caught.value)
 
@@ -148,12 +148,12 @@ def deep() -> Any:
     return value
 
 
-@pytest.mark.parametrize(("path", "name"), [("/v3/vendors", "json"), ("Crud/Create/Vendor.json", "data")])
+@pytest.mark.parametrize("path", ["/v3/vendors", "Crud/Create/Vendor.json"])
 @pytest.mark.parametrize(
     "value", [float("nan"), float("inf"), {"a": [-float("inf")]}, {("a",): 1}, b"x", {1, 2}, object(), deep()]
 )
-def test_a_body_that_is_not_json_is_refused_before_anything_else_is_done(path: str, name: str, value: Any) -> None:
-    with pytest.raises(BillConfigurationError, match=rf"^{name} of POST /.* finite numbers"):
+def test_a_body_that_is_not_json_is_refused_before_anything_else_is_done(path: str, value: Any) -> None:
+    with pytest.raises(BillConfigurationError, match=r"^the body of POST /.* finite numbers"):
         prepare("POST", path, body={"amount": value})
 
 

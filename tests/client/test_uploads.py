@@ -161,7 +161,7 @@ def test_a_call_takes_a_file_only_where_bill_does_and_only_a_file_there(file: Pa
     with opened(file) as upload:
         assert prepare("POST", "/v3/documents/bills/00n1", file=upload).is_write
         assert prepare("POST", "/v3/brand-new", file=upload).file is upload
-        with pytest.raises(BillConfigurationError, match=r"POST /v3/vendors takes no file.*request\(\)"):
+        with pytest.raises(BillConfigurationError, match=r"POST /v3/vendors takes no file.*JSON"):
             prepare("POST", "/v3/vendors", file=upload)
     with pytest.raises(BillConfigurationError, match=r"bills/00n1 takes a file, not JSON.*upload\(\)"):
         prepare("POST", "/v3/documents/bills/00n1", body={})

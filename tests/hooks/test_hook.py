@@ -312,7 +312,7 @@ def test_a_path_of_the_wrong_dialect_is_refused_before_anything_is_sent(
 @pytest.mark.parametrize("params", ["sort=name", [("sort", "name")], b"", 7])
 def test_pages_are_asked_for_with_a_mapping(path: str, params: Any, connect: Connect, bill: LocalBill) -> None:
     connect("v3")
-    with pytest.raises(BillConfigurationError, match=r"params.*mapping of names"):
+    with pytest.raises(BillConfigurationError, match=r"query.*mapping of names"):
         next(BillHook().paginate(path, params))
     assert bill.stats()["requests"] == 0
 

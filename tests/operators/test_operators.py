@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -180,6 +181,44 @@ def test_the_sensor_waits_for_a_session_and_signs_in_nowhere(
     }
     assert result.xcom("live")["conn_id"] == "bill_default"
     assert bill.stats()["requests"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"query": ["max"]}, "the query is list, not a mapping"),
+        ({"query": {1: 2}}, "the query has a name that is int"),
+        ({"query": {"password": "x"}}, "the query names 'password'"),
+        ({"query": {"max": {}}}, "the query gives 'max' a value"),
+        ({"query": {"max": 101}, "paginate": True}, "max of the query is 101"),
+        ({"query": {"start": 1}, "paginate": True}, "the query names 'start'"),
+        ({"query": {"page": 1}, "paginate": True}, "the query gives GET /v3/vendors a 'page'"),
+        ({"query": ["max"], "paginate": True}, "the query is list"),
+        ({"data": {"amount": float("nan")}, "method": "POST"}, "the body of POST /v3/vendors is not JSON"),
+        ({"endpoint": "Crud/Create/Vendor.json", "data": {1, 2}}, "the body of POST /Crud/Create/Vendor.json"),
+        ({"endpoint": "Crud/Create/Vendor.json", "paginate": True}, "is a write, and only lists have pages"),
+        ({"endpoint": "/v3/vendors/1", "paginate": True}, "is no list"),
+        ({"endpoint": "/v3/vendors?max=1"}, "give its values as query parameters"),
+        ({"endpoint": "/api/v2/List/Vendor"}, "is neither a v2 path nor a v3 path"),
+        ({"endpoint": "/v3/vendors.json"}, "is a v3 path.*leave .json out"),
+        ({"endpoint": "/v3/login", "method": "POST"}, "each call signs in by itself"),
+        ({"endpoint": "/v3/documents/bills/1", "method": "POST"}, "use upload_from of BillApiOperator"),
+        ({"upload_from": __file__}, "takes no file; give a body that is JSON"),
+    ],
+)
+def test_an_error_of_a_call_names_no_argument_that_the_operator_does_not_have(
+    arguments: dict[str, Any], words: str, connect: Connect, bill: LocalBill
+) -> None:
+    connect("v3")
+    if arguments.get("endpoint", "").endswith("Vendor.json"):
+        connect("v2")
+    operator = BillApiOperator(task_id="x", **{"endpoint": "/v3/vendors", **arguments})
+    with pytest.raises(BillConfigurationError, match=words) as caught:
+        operator.execute({})
+    assert not re.search(
+        r"(?<!\.)\b(params|json|max_bytes|(request|call|sign_in|paginate)\(\)(?! of BillHook))", str(caught.value)
+    )
+    assert bill.stats()["requests"] == 0
 
 
 def test_a_session_and_an_organization_together_are_refused_when_the_dag_is_parsed(new_dag: NewDag) -> None:

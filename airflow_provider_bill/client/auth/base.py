@@ -158,7 +158,7 @@ class Credentials(ABC):
         if request.dialect == "v2":
             raise BillConfigurationError(
                 f"{request.path} is a v2 call, which sign_in {self.kind} cannot make",
-                advice="use request() with a v3 path, or a connection of kind v2, v3, console or sync_token",
+                advice="use a v3 path, or a connection of kind v2, v3, console or sync_token",
             )
         if self.kind != "partner" and request.path.startswith(PARTNER_PATHS):
             raise BillConfigurationError(
