@@ -74,6 +74,15 @@ class Answer:
             return value
         raise no_answer(self.request, self.status, f"no {key}")
 
+    def required(self, key: str) -> Any:
+        """Return what the body must hold: an answer that does not say it says neither yes nor no.
+
+        :raises BillError: naming the key, if the body lacks it
+        """
+        if isinstance(self.body, Mapping) and key in self.body:
+            return self.body[key]
+        raise no_answer(self.request, self.status, f"no {key}")
+
 
 @dataclass(frozen=True)
 class Refusal:

@@ -46,6 +46,7 @@ class BillSession:
     :param user_id: the signed-in user; empty where BILL does not say
     :param api_endpoint: v2 base address that BILL gave, already checked; empty for the environment's own
     :param trusted: whether the session has passed MFA
+    :param tells_trust: whether BILL has said so or the contrary when it was opened; not stored
     :param signed_in_at: moment the sign-in was sent, UTC
     :param last_used_at: moment the last answered call was sent, UTC
     :param idle_limit: how long it lives without a call; None where use does not matter
@@ -60,6 +61,7 @@ class BillSession:
     user_id: str = ""
     api_endpoint: str = ""
     trusted: bool = False
+    tells_trust: bool = field(default=True, compare=False)
     signed_in_at: DateTime
     last_used_at: DateTime
     idle_limit: Duration | None = IDLE_LIMIT

@@ -7,7 +7,6 @@ https://developer.bill.com/v2/reference/auth-mfaauthenticate, https://developer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 
 from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.auth.base import Credentials
@@ -87,5 +86,4 @@ class V2:
         if remembered is None:
             return False
         data = {"mfaId": remembered.token, "deviceId": remembered.device}
-        answer = self.send(session, v2_request("/MFAStatus.json", body=data))
-        return isinstance(answer.body, Mapping) and answer.body.get("isTrusted") in (True, "true", "1")
+        return self.send(session, v2_request("/MFAStatus.json", body=data)).required("isTrusted") in (True, "true", "1")

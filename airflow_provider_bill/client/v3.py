@@ -115,10 +115,12 @@ class V3:
         return self.session_details(session).trusted is True
 
     def step_up(self, session: BillSession, remembered: RememberedDevice) -> bool:
-        """Make the session trusted with a remembered device; BILL answers an unknown one with a plain no."""
+        """Make the session trusted with a remembered device; BILL answers an unknown one with a plain no.
+
+        :raises BillUnavailableError: the answer says neither yes nor no
+        """
         request = v3_request("POST", "/v3/mfa/step-up", Purpose.STEP, body=device_fields(remembered))
-        answer = self.send(session, request)
-        return isinstance(answer.body, Mapping) and answer.body.get("trusted") is True
+        return self.send(session, request).required("trusted") is True
 
 
 def device_fields(remembered: RememberedDevice | None) -> dict[str, str]:

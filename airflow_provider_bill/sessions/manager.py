@@ -411,7 +411,7 @@ class SessionManager:
                 raise
             self.devices.refuse(device)
             return self.client.sign_in(before_each=self._guard.prolong)
-        if device is not None:
+        if device is not None and session.tells_trust:  # an answer that says nothing is no refusal
             (self.devices.honoured if session.trusted else self.devices.refuse)(device)
         return session
 

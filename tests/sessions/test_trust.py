@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_bill.client.auth.device import RememberedDevice
-from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaRequiredError, BillStoreError
+from airflow_provider_bill.exceptions import BillConfigurationError, BillError, BillMfaRequiredError, BillStoreError
 from airflow_provider_bill.sessions.stores import MemoryStore
 from dev.clock import ManualClock
 from dev.local_bill import LocalBill
@@ -207,6 +207,38 @@ def test_a_step_up_that_bill_answers_with_no_is_a_refusal(
             make_shared().trust.acquire()
     assert calls(STEP_UP) == 1
     assert caplog.text.count("no longer honours the remembered device") == 1
+
+
+@pytest.mark.parametrize("fault", ["empty", "malformed", "reset", "html"])
+@pytest.mark.parametrize("after_effect", [False, True])
+def test_a_step_up_whose_answer_says_nothing_is_no_refusal_and_the_next_try_needs_no_text(
+    fault: str, after_effect: bool, make_shared: MakeShared, pass_mfa: PassMfa, calls: Calls, bill: LocalBill
+) -> None:
+    shared = make_shared(conn_id="other")
+    make_shared().manager.acquire()
+    pass_mfa(shared)
+    bill.fault(STEP_UP, fault, after_effect=after_effect)
+    with pytest.raises(BillError) as caught:
+        make_shared().trust.acquire()
+    assert not isinstance(caught.value, BillMfaRequiredError)
+    assert make_shared().manager.devices.usable() is not None
+    assert make_shared().trust.acquire().trusted
+    assert (calls(STEP_UP), bill.stats()["sms_sent"]) == (2, 1)
+
+
+@pytest.mark.parametrize("fault", ["empty", "malformed", "reset", "html"])
+def test_a_v2_sign_in_after_which_bill_does_not_tell_of_trust_is_no_refusal(
+    fault: str, make_shared: MakeShared, pass_mfa: PassMfa, bill: LocalBill
+) -> None:
+    shared = make_shared("v2")
+    pass_mfa(shared)
+    shared.manager.sign_out()
+    bill.fault("/api/v2/MFAStatus.json", fault, times=9)
+    assert not make_shared("v2").manager.acquire().trusted
+    assert make_shared("v2").manager.devices.usable() is not None
+    bill.control("DELETE", "faults")
+    assert make_shared("v2").trust.acquire().trusted
+    assert bill.stats()["sms_sent"] == 1
 
 
 @pytest.mark.parametrize("mode", ["off", "bypass"])

@@ -41,6 +41,7 @@ def opened_v3_session(
         organization_id=answer.text("organizationId") or credentials.organization_id,
         user_id=answer.text("userId") or user_id,
         trusted=answer.body.get("trusted") is True,
+        tells_trust="trusted" in answer.body,
     )
 
 
@@ -95,7 +96,7 @@ class V2Login(KeyedCredentials):
             return replace(session, trusted=V2(requester, self).is_trusted(session, remembered))
         except BillError as error:  # The session is worth keeping even so.
             log.debug("MFAStatus after sign-in: %s", type(error).__name__)
-            return session
+            return replace(session, tells_trust=bool(error.code) and not error.retryable)
 
     def organizations(self, requester: Requester) -> list[Organization]:
         """List the organizations of the user; counts as a sign-in."""
