@@ -7,7 +7,6 @@ https://developer.bill.com/v2/reference/auth-mfaauthenticate, https://developer.
 
 from __future__ import annotations
 
-
 from airflow_provider_bill.client.answers import Answer
 from airflow_provider_bill.client.auth.base import Credentials
 from airflow_provider_bill.client.auth.device import RememberedDevice

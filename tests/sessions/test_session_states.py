@@ -31,6 +31,7 @@ from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.codes import unanswered
 from airflow_provider_bill.client.environments import resolve_environment
 from airflow_provider_bill.client.request import BillRequest
+from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.client.transport import HttpResponse, Transport
 from airflow_provider_bill.exceptions import BillError, BillStoreError
 from airflow_provider_bill.sandbox.data.seed import ADMIN, MAIN_ID, MAIN_KEY, SECOND_ID
@@ -44,7 +45,7 @@ from airflow_provider_bill.sandbox.v3 import dialect as v3
 from airflow_provider_bill.sessions import host
 from airflow_provider_bill.sessions.guard import IN_FLIGHT, PROVEN_SECONDS
 from airflow_provider_bill.sessions.host import HostStore
-from airflow_provider_bill.sessions.keys import session_key
+from airflow_provider_bill.sessions.keys import is_sign_in_lease, session_key
 from airflow_provider_bill.sessions.locks import LeaseLock
 from airflow_provider_bill.sessions.mfa import Challenge
 from airflow_provider_bill.sessions.shared import SharedSession
@@ -148,8 +149,11 @@ class Task:
         self.devices: list[str] = []
         self.challenges: list[str] = []
         self.is_refused = False
-        #: The sessions that it has used.
+        #: The sessions that it has used, and the one that lay there when BILL refused it another.
         self.used: set[str] = set()
+        self.spare = ""
+        #: The challenge whose code it enters.
+        self.entering = ""
         self.session: SharedSession
         self._greenlet = greenlet.greenlet(self.run)
 
@@ -235,11 +239,11 @@ class Task:
         else:
             challenge, code = world.asked[self.connection][-2 if "older" in self.action else -1]
             code = code if "right" in self.action else f"{(int(code) + 1) % 10**6:06}"
+            self.entering = challenge.challenge_id
             mfa.validate(manager.acquire(), challenge, code, device="airflow", remember="alone" not in self.action)
+            world.entered.add(challenge.challenge_id)
             session = manager.acquire()
-        if session is not None:
-            row = self.bill.state.sessions.by_token.get(session.session_token)
-            assert row is None or row.trusted or not session.trusted, "a session counts as trusted that is not"
+        world.check_trust(self, session)
 
 
 class Wire(Transport):
@@ -279,6 +283,9 @@ class Wire(Transport):
                 world.signing_in.remove(task)
         if answer is None:
             raise unanswered(request.purpose)(f"no answer came to {request.label}")
+        stored = world.stored(task)
+        is_other = answer.status == 401 and stored is not None and stored.session_token != token
+        task.spare = stored.session_token if stored is not None and is_other and token else ""
         if with_sign_in and answer.status == 200 and is_heard:
             world.proven[*task.user, task.password] = world.seconds
         return HttpResponse(request, answer.status, answer.body, sent_at)
@@ -295,6 +302,8 @@ class SharedStore(MemoryStore):
         return self._operate(lambda: MemoryStore.read(self, key))
 
     def write(self, key: str, text: str) -> None:
+        if is_sign_in_lease(key):
+            self._world.check_turn(self._world.running)
         self._operate(lambda: MemoryStore.write(self, key, text))
 
     def delete(self, key: str) -> None:
@@ -336,8 +345,9 @@ class World(RuleBasedStateMachine):
         #: How often BILL has refused a password, and how often it may.
         self.refusals: Counter[tuple[str, str, str]] = Counter()
         self.excused: Counter[tuple[str, str, str]] = Counter()
-        #: Devices and challenges that nobody may have kept.
+        #: Devices and challenges that nobody may have kept, and challenges whose code was entered for all to know.
         self.lost: set[str] = set()
+        self.entered: set[str] = set()
         self.session_of: dict[str, str] = {}
         self.passwords: dict[User, str] = {}
         for name, bill in BILLS.items():
@@ -390,14 +400,18 @@ class World(RuleBasedStateMachine):
 
     def keep(self, task: Task, challenge: Challenge | None) -> None:
         if challenge is not None:
-            code = task.bill.state.mfa.challenges[challenge.challenge_id].code
-            self.asked[task.connection].append((challenge, code))
+            asked = self.asked[task.connection]
+            if challenge.challenge_id not in [known.challenge_id for known, _ in asked]:
+                asked.append((challenge, task.bill.state.mfa.challenges[challenge.challenge_id].code))
 
     def excuse(self, task: Task) -> None:
         """Note that a task may not have kept what BILL has said to it."""
-        self.lost.update(task.devices, task.challenges)
+        self.lost.update(task.devices, task.challenges, filter(None, [task.entering]))
         if task.is_refused:
             self.excused[*task.user, task.password] += 1
+
+    def correct_password(self, user: str) -> None:
+        self.passwords["127.0.0.1", user] = BILLS["127.0.0.1"].state.seed.users[user].password
 
     def begin_tasks(self, tasks: list[tuple[int, Connection, str]], order: Order) -> None:
         """Begin tasks, given as host, connection and action, and let some of them get somewhere."""
@@ -420,8 +434,16 @@ class World(RuleBasedStateMachine):
     def tasks_begin(self, tasks: list[tuple[int, Connection, str]], order: Order) -> None:
         self.begin_tasks(tasks, order)
 
-    @rule(user=st.sampled_from([None, ADMIN, BEN]), action=st.sampled_from(["use", "use", "ask"]), order=orders)
-    def bill_ends_sessions_in_use(self, user: str | None, action: str, order: Order) -> None:
+    @rule(
+        user=st.sampled_from([None, ADMIN, BEN]),
+        action=st.sampled_from(["use", "use", "ask"]),
+        minutes=st.sampled_from([0, 0, 20]),
+        order=orders,
+    )
+    def bill_ends_sessions_in_use(self, user: str | None, action: str, minutes: int, order: Order) -> None:
+        if minutes:
+            self.finish(order[0])
+            self.move(60 * minutes)
         for bill in BILLS.values():
             bill.state.sessions.expire(None, None if user is None else bill.state.seed.users[user].id)
         self.begin_tasks([(host, row, action) for host in (0, 1) for row in CONNECTIONS[:4]], order)
@@ -441,6 +463,24 @@ class World(RuleBasedStateMachine):
         begun = [code for code in codes if len(self.asked[connection]) > ("older" in code)]
         self.begin_tasks([(number % 2, connection, code) for number, code in enumerate(begun)], order)
 
+    @rule(
+        connection=connections,
+        acts=st.lists(st.sampled_from([*CODES, "ask anew", "BILL ends it", "use"]), min_size=1, max_size=4),
+        minutes=st.integers(1, 3),
+    )
+    def person_asks_anew_and_then_one_after_the_other(
+        self, connection: Connection, acts: list[str], minutes: int
+    ) -> None:
+        """Such as: enters the older code; enters a code again; has a session trusted that BILL ends."""
+        self.finish()
+        for number, act in enumerate(["ask anew", *acts]):
+            self.move(61 * minutes if act in ("ask anew", "use") else 1)
+            if act == "BILL ends it":
+                BILLS[connection.host].state.sessions.expire(None, None)
+            elif act not in CODES or len(self.asked[connection]) > ("older" in act):
+                self.begin_tasks([(number % 2, connection, act)], (number, 0))
+                self.finish()
+
     @rule(order=orders)
     def tasks_go_on(self, order: Order) -> None:
         self.let_run(order)
@@ -454,7 +494,7 @@ class World(RuleBasedStateMachine):
         self.finish()
         self.move(PASSED[time])
         for user in (ADMIN, BEN):
-            self.password_is_corrected_in_the_connection(user, False)
+            self.correct_password(user)
 
     @rule(host=hosts, skew=st.sampled_from([-SKEW, 0, SKEW]))
     def set_clock_of_host(self, host: int, skew: int) -> None:
@@ -480,10 +520,14 @@ class World(RuleBasedStateMachine):
         self.changes += 1
         BILLS["127.0.0.1"].state.seed.users[user].password = f"{user} has password {self.changes}"
 
-    @rule(user=st.sampled_from([ADMIN, BEN]), is_mistyped=st.sampled_from([False, False, True]))
-    def password_is_corrected_in_the_connection(self, user: str, is_mistyped: bool) -> None:
-        good = BILLS["127.0.0.1"].state.seed.users[user].password
-        self.passwords["127.0.0.1", user] = f"{user} has mistyped it" if is_mistyped else good
+    @rule(user=st.sampled_from([ADMIN, BEN]))
+    def password_is_corrected_in_the_connection(self, user: str) -> None:
+        self.correct_password(user)
+
+    @rule(user=st.sampled_from([ADMIN, BEN]), order=orders)
+    def password_is_mistyped_in_the_connection(self, user: str, order: Order) -> None:
+        self.passwords["127.0.0.1", user] = f"{user} has mistyped it"
+        self.begin_tasks([(number % 2, row, "use") for number, row in enumerate(CONNECTIONS[:4])], order)
 
     @precondition(lambda self: self.tasks and self.costs < COSTLY)
     @rule(where=st.sampled_from(["ready", "in flight", "waiting"]), number=st.integers(0, 11), is_sudden=st.booleans())
@@ -539,14 +583,16 @@ class World(RuleBasedStateMachine):
 
     # -- what must hold ---------------------------------------------------------------------------------------
 
+    def user_id(self, task: Task) -> str:
+        return task.bill.state.seed.users[task.connection.user].id
+
     def check_session(self, task: Task, host: str, token: str) -> None:
         """No call carries a session of another user, organization, environment or kind of sign-in."""
         connection = task.connection
         assert host == connection.host
         if token:
             task.used.add(token)
-            user_id = task.bill.state.seed.users[connection.user].id
-            wanted = (connection.organization_id, user_id, connection.kind)
+            wanted = (connection.organization_id, self.user_id(task), connection.kind)
             assert task.bill.given.get(token) == wanted, f"a session of {task.bill.given.get(token)} for {connection}"
 
     def begin_sign_in(self, task: Task) -> None:
@@ -559,12 +605,30 @@ class World(RuleBasedStateMachine):
         is_proven = self.seconds - good_at <= PROVEN_SECONDS + 2 * SKEW + CALL_SECONDS
         assert is_proven or not beside, "two sign-ins, and nobody knows whether they can succeed"
         self.signing_in.append(task)
-        manager = task.session.manager
-        stored = manager._open(MemoryStore.read(self.store, session_key(manager.identity)))
-        if stored is not None and manager.is_live(stored) and stored.session_token not in task.used:
+        stored = self.stored(task)
+        if stored is not None and task.session.manager.is_live(stored) and stored.session_token not in task.used:
             lives = task.bill.state.sessions.find(stored.session_token, task.bill.state.clock.now() + 2 * SKEW + 60)
             assert lives is None, "a sign-in, though there is a session"
         seen["sign-ins beside another"] += bool(beside)
+
+    def stored(self, task: Task) -> BillSession | None:
+        """Return the session that lies in the store for a task."""
+        manager = task.session.manager
+        return manager._open(MemoryStore.read(self.store, session_key(manager.identity)))
+
+    def check_turn(self, task: Task) -> None:
+        """Nobody waits for a sign-in where another's session already lay when BILL refused the one before."""
+        stored = self.stored(task)
+        is_spare = stored is not None and stored.session_token == task.spare and task.session.manager.is_live(stored)
+        assert not is_spare or task.connection.kind == "v2", "a turn to sign in, though another task has done so"
+
+    def check_trust(self, task: Task, session: BillSession | None) -> None:
+        """No session counts as trusted that BILL does not trust."""
+        for one in (session, self.stored(task)):
+            row = None if one is None else task.bill.state.sessions.by_token.get(one.session_token)
+            assert one is None or row is None or row.trusted or not one.trusted, (
+                "a session counts as trusted that is not"
+            )
 
     def look(self, task: Task) -> tuple[int, int, set[str]]:
         mfa = task.bill.state.mfa
@@ -585,11 +649,21 @@ class World(RuleBasedStateMachine):
         if texts > before[1]:
             self.check_text(task, token, str(mfa.outbox[-1]["challenge"]))
         task.devices += sorted(remembered - before[2])
+        text = unquote(body.decode())
+        for bill in BILLS.values():
+            for device in bill.state.mfa.remembered.values():
+                is_mine = bill is task.bill and device.user_id == self.user_id(task)
+                assert is_mine or device.id not in text, "a device of another user, or of another environment"
         if path in VALIDATES:
-            text = unquote(body.decode())
-            mine = [id for id, session in self.session_of.items() if session == token and id not in self.lost]
-            entered = [id for id in self.session_of if id in text]
-            assert not mine or entered == mine[-1:], "a code of an older text is entered"
+            texts_sent = list(self.session_of)
+            mine = [id for id in texts_sent if self.session_of[id] == token and id not in self.lost]
+            (entered,) = (id for id in texts_sent if id in text)
+            is_newest = not mine or texts_sent.index(entered) >= texts_sent.index(mine[-1])
+            assert is_newest, "a code of an older text is entered"
+            stored = self.stored(task)
+            is_trusted = stored is not None and stored.session_token == token and stored.trusted
+            is_known = entered in self.entered and entered not in self.lost
+            assert not (is_known and is_trusted), "a code is entered again that BILL has taken"
             seen["codes entered"] += 1
             seen["devices given"] += len(remembered - before[2])
         if not is_heard:
