@@ -342,6 +342,8 @@ class World(RuleBasedStateMachine):
         self.tasks: list[Task] = []
         self.seconds = 0.0
         self.skews = [0.0, 0.0]
+        #: The host whose calls take longer than all that others do meanwhile.
+        self.slow: int | None = None
         self.store = SharedStore(self)
         self.outage = self.costs = self.changes = 0
         self.folder = Path(tempfile.mkdtemp(prefix="bill-hosts-"))
@@ -383,9 +385,10 @@ class World(RuleBasedStateMachine):
         flying = [task for task in self.tasks if task.now == "in flight"]
         waiting = sorted((task for task in self.tasks if task.now == "waiting"), key=lambda task: task.until)
         # Calls take long: others do several things meanwhile.
-        can = ready * 4 + flying
+        can = ready * 4 + [task for task in flying if task.host != self.slow]
         if not ready and waiting and all(waiting[0].until <= task.until for task in flying):
             can += waiting[:1] * 4
+        can = can or flying
         if not can:
             return
         task = can[pick % len(can)]
@@ -444,9 +447,13 @@ class World(RuleBasedStateMachine):
         user=st.sampled_from([None, ADMIN, BEN]),
         action=st.sampled_from(["use", "use", "ask"]),
         minutes=st.sampled_from([0, 0, 20]),
+        slow=st.sampled_from([None, 0, 1]),
         order=orders,
     )
-    def bill_ends_sessions_in_use(self, user: str | None, action: str, minutes: int, order: Order) -> None:
+    def bill_ends_sessions_in_use(
+        self, user: str | None, action: str, minutes: int, slow: int | None, order: Order
+    ) -> None:
+        self.slow = slow
         if minutes:
             self.finish(order[0])
             self.move(60 * minutes)
@@ -530,9 +537,10 @@ class World(RuleBasedStateMachine):
         self.passwords["127.0.0.1", user] = f"{user} has mistyped it"
         self.begin_tasks([(number % 2, row, "use") for number, row in enumerate(CONNECTIONS[:4])], order)
 
-    @precondition(lambda self: self.tasks and self.costs < COSTLY)
+    @precondition(lambda self: self.costs < COSTLY)
     @rule(where=st.sampled_from(["ready", "in flight", "waiting"]), number=st.integers(0, 11), is_sudden=st.booleans())
     def task_is_killed(self, where: str, number: int, is_sudden: bool) -> None:
+        self.begin_tasks([(number % 2, CONNECTIONS[number % 4], "use")], (number, 0))
         for pick in range(100):
             if there := [task for task in self.tasks if task.now == where]:
                 break
