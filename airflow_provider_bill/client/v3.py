@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_bill.client.answers import Answer, text_in
+from airflow_provider_bill.client.answers import Answer, no_answer, text_in
 from airflow_provider_bill.client.auth.base import Credentials
 from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.paging import v3_list
@@ -108,6 +108,8 @@ class V3:
         if device:
             body |= {"device": device, "machineName": machine_name or device}
         answer = self.send(session, v3_request("POST", "/v3/mfa/challenge/validate", Purpose.STEP, body=body))
+        if answer.body is None:  # it does not say that the code was taken
+            raise no_answer(answer.request, answer.status, "an empty body")
         return answer.text("rememberMeId") or answer.text("mfaId")
 
     def is_trusted(self, session: BillSession, remembered: RememberedDevice | None) -> bool:

@@ -226,6 +226,16 @@ def test_a_step_up_whose_answer_says_nothing_is_no_refusal_and_the_next_try_need
     assert (calls(STEP_UP), bill.stats()["sms_sent"]) == (2, 1)
 
 
+@pytest.mark.parametrize("after_effect", [False, True])
+def test_a_code_whose_answer_is_empty_does_not_count_as_taken_before_bill_has_taken_it(
+    after_effect: bool, make_shared: MakeShared, pass_mfa: PassMfa, pay: Pay, bill: LocalBill
+) -> None:
+    bill.fault("*/challenge/validate", "empty", after_effect=after_effect)
+    pass_mfa(make_shared())
+    pay(make_shared())
+    assert bill.stats()["sms_sent"] == 1
+
+
 @pytest.mark.parametrize("fault", ["empty", "malformed", "reset", "html"])
 def test_a_v2_sign_in_after_which_bill_does_not_tell_of_trust_is_no_refusal(
     fault: str, make_shared: MakeShared, pass_mfa: PassMfa, bill: LocalBill
