@@ -233,6 +233,8 @@ class Mfa:
                 return None
             self._lock.prolong(self._turn)  # looking at trust can take several calls
             session = self._manager.acquire()  # and renew the session
+            if (found := self._fresh(session, old)) is not None:  # in another's, for which a code is on its way
+                return found
             phone = self.phone(session)
             self._lock.prolong(self._turn)
             before = self._open(session) if old else None
