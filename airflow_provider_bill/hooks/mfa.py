@@ -157,8 +157,9 @@ class HookMfa:
         :param remember: whether the device is trusted for 30 days, or only this session
         :raises BillMfaError: the code is wrong or too old, or the challenge is of another session, or not the newest
         """
-        mask_secret(code)
-        code = Secret(code) if isinstance(code, str) else code  # the frames of an error show no code
+        if isinstance(code, str):
+            mask_secret(str(code))
+            code = Secret(code)  # the frames of an error show no code
         self.check()
         self._shared.mfa.validate(
             self._shared.manager.acquire(), challenge, code, device=device or self._device, remember=remember

@@ -148,7 +148,7 @@ class BillMfaValidateOperator(BaseSensorOperator):
         if not code:
             self._say_where(context)
             return False
-        mask_secret(code)
+        mask_secret(str(code))
         try:
             hook.mfa.validate(challenge, code, device=self.device, remember=self.remember)
         except BillMfaError as error:
@@ -170,18 +170,20 @@ class BillMfaValidateOperator(BaseSensorOperator):
         self._said = True
 
     def _code(self, context: Context) -> str:
+        from airflow_provider_bill.client.secret import Secret
+
         source = self.code_source
+        # The frames of an error show no code.
         if callable(source):
-            code = source(context)
-        elif "{{" in source:
-            code = self.render_template(source, context)
-        else:
-            # Positional: the default's name differs between Airflow 2 and 3.
-            code = Variable.get(source, None)
-            if code:
-                mask_secret(code)
-                Variable.delete(source)
-        return str(code or "").strip()
+            return Secret(str(source(context) or "").strip())
+        if "{{" in source:
+            return Secret(str(self.render_template(source, context) or "").strip())
+        # Positional: the default's name differs between Airflow 2 and 3.
+        code = Secret(Variable.get(source, None) or "")
+        if code:
+            mask_secret(str(code))
+            Variable.delete(source)
+        return Secret(code.strip())
 
 
 class _HitlMissing(BaseOperator):

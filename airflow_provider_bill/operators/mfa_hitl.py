@@ -18,6 +18,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk.timezone import utcnow
 
 from airflow_provider_bill.client.device_label import check_device
+from airflow_provider_bill.client.secret import Secret
 from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
 from airflow_provider_bill.hooks.errors import operator_errors
 from airflow_provider_bill.operators.base import label_by_organization, shared_hook
@@ -161,9 +162,11 @@ class BillMfaOperator(HITLOperator):
         :param challenge: the one whose code the form has asked for
         :param until: when the form runs out
         """
-        code = str((event.get("params_input") or {}).get(FIELD) or "")
+        entered = event.get("params_input") or {}
+        code = Secret(entered.get(FIELD) or "")  # the frames of an error show no code
         if code:
-            mask_secret(code)
+            mask_secret(str(code))
+            entered[FIELD] = code  # Airflow's own frames hold the event
         self._until = until
         # At once, as nobody knows how this run ends; and again, as the form could be answered a second time meanwhile.
         self._erased = "chosen_options" not in event or self._erase_answer(context)

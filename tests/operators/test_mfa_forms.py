@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from threading import Barrier, BrokenBarrierError
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from uuid import uuid4
 
 import pendulum
 import pytest
+import requests
 
 from airflow_provider_bill.operators.mfa import BillMfaOperator, BillMfaValidateOperator
 
@@ -796,3 +798,46 @@ def test_what_a_trigger_hands_on_shows_nothing_of_the_answer(
     assert event["params_input"] == {FIELD: code}
     shown = TriggerEvent(event)  # type: ignore[no-untyped-call]  # Airflow names no types
     assert code not in f"{event} {event!r} {shown!r}"
+
+
+class Stopped(Exception):
+    """What Airflow raises into a task that has run for too long."""
+
+
+def frames_of(call: Callable[[], object]) -> str:
+    """Return all that a traceback with locals shows of the error that a call raises."""
+    try:
+        call()
+    except Stopped as error:
+        return "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    raise AssertionError("it was not stopped")
+
+
+@pytest.mark.parametrize("by", ["form", "callable", "template"])
+def test_a_task_that_is_stopped_while_it_enters_a_code_shows_it_in_no_frame(
+    by: str, form: NewForm, hook: NewHook, bill: LocalBill, new_dag: NewDag, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = requests.Session.send
+
+    def stop(session: requests.Session, request: requests.PreparedRequest, **more: Any) -> requests.Response:
+        if str(request.url).endswith("/validate"):
+            raise Stopped
+        return send(session, request, **more)
+
+    if by == "form":
+        one = form().open()
+        (code,) = bill.codes()
+        event = {"chosen_options": [ENTER], "params_input": {FIELD: code}, "responded_by_user": {"id": "1"}}
+        call = partial(one.operator.execute_complete, one.context, event, **one.kwargs or {})
+    else:
+        challenge = hook().mfa.challenge().as_dict()
+        (code,) = bill.codes()
+        source: Any = {"callable": lambda _context: bill.codes()[0], "template": "{{ bill.codes()[0] }}"}[by]
+        with new_dag():
+            sensor = BillMfaValidateOperator(task_id="mfa", challenge=challenge, code_source=source)
+        context: Any = {"bill": bill}
+        call = partial(sensor.poke, context)
+    monkeypatch.setattr("requests.Session.send", stop)
+    text = frames_of(call)
+    assert "validate" in text
+    assert code not in text
