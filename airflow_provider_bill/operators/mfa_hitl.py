@@ -18,7 +18,6 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk.timezone import utcnow
 
 from airflow_provider_bill.client.device_label import check_device
-from airflow_provider_bill.client.secret import Secret
 from airflow_provider_bill.exceptions import BillConfigurationError, BillMfaError
 from airflow_provider_bill.hooks.errors import operator_errors
 from airflow_provider_bill.operators.base import label_by_organization, shared_hook
@@ -162,6 +161,8 @@ class BillMfaOperator(HITLOperator):
         :param challenge: the one whose code the form has asked for
         :param until: when the form runs out
         """
+        from airflow_provider_bill.client.secret import Secret
+
         entered = event.get("params_input") or {}
         code = Secret(entered.get(FIELD) or "")  # the frames of an error show no code
         if code:
