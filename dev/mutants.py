@@ -141,7 +141,7 @@ def functions_in(code: CodeType) -> Iterator[CodeType]:
 
 
 def put_in(mutant: Mutant, original: str) -> None:
-    """Give the changed function its new code, in this process."""
+    """Put a mutant into the changed function, in this process."""
     path = str(mutant.path)
     before, after = (list(functions_in(compile(text, path, "exec"))) for text in (original, mutant.source))
     new = {(a.co_qualname, a.co_firstlineno): b for a, b in zip(before, after, strict=True) if a != b}

@@ -174,12 +174,15 @@ def test_a_task_that_waits_for_another_one_counts_and_says_for_whom(
 ) -> None:
     from airflow.models.variable import Variable
 
-    time, turns = Time(), []
+    pretended, turns = Time(), []
 
     class WatchedLock(LeaseLock):
         def __init__(self, *arguments: Any, **options: Any) -> None:
             # Strides of some seconds: Airflow 3.1 takes 0.2 s for each look at a Variable.
-            super().__init__(*arguments, **options, sleep=lambda seconds: time.sleep(10 * seconds), monotonic=time)
+            def stride(seconds: float) -> None:
+                pretended.sleep(10 * seconds)
+
+            super().__init__(*arguments, **options, sleep=stride, monotonic=pretended)
 
         def acquire(self, key: str, peek: Callable[[], Any]) -> Any:
             turns.append(key)

@@ -756,7 +756,8 @@ def test_a_form_that_closes_before_the_code_is_too_old_tells_its_own_limit(form:
     sent, until = (
         pendulum.from_format(rows[name], "D MMMM YYYY, HH:mm:ss [UTC]") for name in ("Text sent", "Enter it before")
     )
-    assert 55 <= (until - sent).total_seconds() <= 65
+    # A minute and what a busy machine takes, not the five minutes of the code.
+    assert 59 <= (until - sent).total_seconds() < 240
 
 
 def test_words_that_the_dag_brings_are_kept(form: NewForm, bill: LocalBill) -> None:

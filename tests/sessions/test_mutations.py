@@ -257,17 +257,17 @@ def note_of_a_challenge(draw: random.Random) -> tuple[list[str], Read]:
 
 def lease(draw: random.Random) -> tuple[list[str], Read]:
     """The lease of whoever signs in: it is waited for, and never for longer than an hour."""
-    store, time = MemoryStore(), Time()
-    lock = LeaseLock(store, sleep=lambda seconds: time.sleep(max(seconds, 60)), monotonic=time)
+    store, pretended = MemoryStore(), Time()
+    lock = LeaseLock(store, sleep=lambda seconds: pretended.sleep(max(seconds, 60)), monotonic=pretended)
     with lock.acquire("key", lambda: None):
         own = str(store.read("key"))
 
     def read(text: str) -> object:
         store.write("key", text)
-        began = time.now
+        began = pretended.now
         with lock.acquire("key", lambda: None):
-            assert time.now - began < 4000
-        return time.now - began < 61
+            assert pretended.now - began < 4000
+        return pretended.now - began < 61
 
     return [own.replace(json.loads(own)["host"], "another")], read
 
