@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import re
 import subprocess
@@ -326,6 +327,23 @@ def test_a_write_in_a_callback_is_refused_unless_the_author_insists(
     assert len(errors) == 1
     assert "a callback" in errors[0]
     assert paid(bill) == ["insists: True"]
+
+
+def test_a_write_in_the_process_in_which_airflow_2_runs_the_callback_of_a_dag_is_refused(bill: LocalBill) -> None:
+    fork = multiprocessing.get_context("fork")
+    said = fork.SimpleQueue()
+
+    def pay() -> None:
+        try:
+            said.put(str(BillHook(store="memory").request("POST", "/v3/payments", json=payment("twice"))))
+        except BillConfigurationError as error:
+            said.put(str(error))
+
+    process = fork.Process(target=pay, name="DagFileProcessor7-Process")
+    process.start()
+    process.join(60)
+    assert "nothing was sent" in said.get()
+    assert paid(bill) == []
 
 
 @pytest.mark.skipif(airflow_version() < (3, 3), reason="before Airflow 3.3 there is no task state store")
