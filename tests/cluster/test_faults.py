@@ -38,6 +38,8 @@ class Verdict:
     """What a run of work came to, as the local BILL and the tasks tell it."""
 
     fault: str
+    #: The last error of each task that failed for another reason than an unknown outcome.
+    failures: list[str] = field(default_factory=list, repr=False)
     sign_ins: int = 0
     paid: int = 0
     twice: int = 0
@@ -46,7 +48,7 @@ class Verdict:
     failed: int = 0
     unknown: int = 0
     seconds: int = 0
-    started_again: str = field(default="")
+    started_again: str = ""
 
 
 COLUMNS = (
@@ -60,7 +62,8 @@ VERDICTS: list[Verdict] = []
 def table() -> Iterator[None]:
     """Write what was found."""
     yield
-    write_table("faults", COLUMNS, [astuple(verdict) for verdict in VERDICTS])
+    rows = [(name, *counts) for name, _, *counts in map(astuple, VERDICTS)]
+    write_table("faults", COLUMNS, rows)
 
 
 def nothing(cluster: Cluster, bill: LocalBill, gate: Gate) -> None:
@@ -193,6 +196,7 @@ def test_nothing_is_paid_twice_and_nobody_is_left_untold(
     verdict.seconds = round(time.monotonic() - began)
     verdict.started_again = ", ".join(sorted(set(cluster.restarted[restarted:]))) or "none"
     VERDICTS.append(verdict)
+    assert verdict.failures == []
     assert (verdict.twice, verdict.not_told, verdict.wrongly_told, verdict.failed) == (0, 0, 0, 0)
     assert verdict.sign_ins == sign_ins
 
@@ -204,9 +208,13 @@ def judge(name: str, cluster: Cluster, bill: LocalBill, run_id: str) -> Verdict:
     verdict.twice = sum(times - 1 for times in ledger.values())
     for task in cluster.task_instances("work", run_id):
         kind, number = task["task_id"], task["map_index"]
-        told_unknown = UNKNOWN in last_log(cluster, run_id, kind, number, task["try_number"])
+        log = last_log(cluster, run_id, kind, number, task["try_number"])
+        told_unknown = UNKNOWN in log
         succeeded = task["state"] == "success"
-        verdict.failed += not succeeded and not (kind in FIRST and told_unknown)
+        if not succeeded and not (kind in FIRST and told_unknown):
+            verdict.failed += 1
+            last = [line[:400] for line in log.splitlines() if '"level":"error"' in line][-1:]
+            verdict.failures.append(f"{kind} {number}: {task['state']}, try {task['try_number']}: {last}")
         if kind in FIRST:
             paid = ledger.pop(FIRST[kind] + number, 0)
             verdict.unknown += not succeeded and told_unknown

@@ -12,7 +12,8 @@ from airflow_provider_bill.hooks.bill import BillHook
 from airflow_provider_bill.operators.bill import BillApiOperator
 
 PATH = "/v3/payments"
-RETRIES: dict[str, Any] = {"retries": 8, "retry_delay": timedelta(seconds=5)}
+#: They outlast any fault: a try of a call to a BILL that is down takes a second or two.
+RETRIES: dict[str, Any] = {"retries": 60, "retry_delay": timedelta(seconds=5)}
 
 
 def payments(kind: str) -> list[dict[str, Any]]:
