@@ -301,7 +301,6 @@ class DurableWrites:
         if write.request.idempotency_key:
             intent["repeatable_until"] = self._repeatable_until(write)
             is_open = self._is_open(write)
-        self._store_unstored()
         try:
             for key in (self._intent_key(write.name), self._open_key):
                 self._store.write(key, json.dumps(intent))

@@ -13,6 +13,7 @@ from airflow_provider_bill.client.auth import credentials_from
 from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.client.client import BillClient
 from airflow_provider_bill.client.redaction import Redactor
+from airflow_provider_bill.client.secret import Secret, SecretBytes
 from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.exceptions import BillError, BillMfaError
 from dev.local_bill import LocalBill
@@ -165,6 +166,14 @@ def test_a_secret_is_masked_also_as_json_and_as_a_form_writes_it() -> None:
         'a pa\\"ss w\\u00f6/rd&1 b pa%22ss+w%C3%B6%2Frd%261 c pa%22ss%20w%C3%B6%2Frd%261 session-1-longer abc'
     )
     assert text == "a *** b *** c *** *** abc"
+
+
+@pytest.mark.parametrize(
+    "secret", [Secret("password"), SecretBytes(b"password"), RememberedDevice("password", "d").token]
+)
+def test_a_debugger_that_shows_a_secret_shows_stars(secret: str | bytes) -> None:
+    assert repr(secret).strip("b") == "'***'"
+    assert secret in ("password", b"password")
 
 
 def test_logs_name_method_and_path_and_never_a_query(client_of: ClientOf, caplog: pytest.LogCaptureFixture) -> None:

@@ -57,6 +57,25 @@ def test_all_pages_of_a_v2_list_come_one_after_the_other(kind: str, connect: Con
     assert len({row["id"] for row in rows}) == len(rows) > 250
 
 
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [("/v3/vendors", {"filters": 'name:eq:"{}"'}), ("List/Vendor.json", {"filters": [{"field": "name", "op": "="}]})],
+)
+def test_pages_are_those_of_what_was_asked_for(path: str, params: dict[str, Any], connect: Connect) -> None:
+    connect("v3")
+    name = next(iter(BillHook().paginate(path)))["name"]
+    filled = json.loads(json.dumps(params).replace("{}", name))
+    if isinstance(filled["filters"], list):
+        filled["filters"][0]["value"] = name
+    assert {row["name"] for row in BillHook().paginate(path, filled)} == {name}
+
+
+def test_a_page_has_as_many_rows_as_were_asked_for(connect: Connect, bill: LocalBill) -> None:
+    connect("v3")
+    rows = len(list(BillHook().paginate("/v3/vendors", page_size=50)))
+    assert bill.count_calls("/connect/v3/vendors") == -(-rows // 50) > 3
+
+
 def test_an_answer_larger_than_the_hook_reads_fails_the_task_without_a_retry(connect: Connect, bill: LocalBill) -> None:
     connect("v3")
     hook = BillHook(max_answer_bytes=5000)

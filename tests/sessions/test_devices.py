@@ -151,6 +151,54 @@ def test_a_late_refusal_of_an_old_device_does_not_hide_the_new_one(devices: Devi
     assert devices.usable() == new
 
 
+def test_of_other_organizations_devices_one_is_tried_and_bills_no_to_it_stands_for_all(
+    make_shared: MakeShared, clock: ManualClock
+) -> None:
+    def devices(organization_id: str) -> Devices:
+        return make_shared(fields={"organization_id": organization_id}).manager.devices
+
+    for organization in ("ONE", "TWO"):
+        given = RememberedDevice(token=f"remember-me-id-of-{organization}", device="airflow-test")
+        devices(organization).remember(given, clock.now)
+        clock.advance(days=1)
+    newest = present(devices("THREE").usable())
+    assert newest.token == "remember-me-id-of-TWO"
+    devices("THREE").refuse(newest)
+    assert devices("THREE").usable() is None
+    # Where they were given, both are good still.
+    assert [present(devices(name).usable()).token[-3:] for name in ("ONE", "TWO")] == ["ONE", "TWO"]
+
+
+def test_an_old_device_that_is_refused_elsewhere_leaves_the_others_to_be_tried(
+    make_shared: MakeShared, clock: ManualClock
+) -> None:
+    def devices(organization_id: str) -> Devices:
+        return make_shared(fields={"organization_id": organization_id}).manager.devices
+
+    devices("ONE").remember(GIVEN, clock.now)
+    clock.advance(days=29)
+    devices("TWO").refuse(present(devices("TWO").usable()))
+    new = RememberedDevice(token="remember-me-id-given-since", device="airflow-test")
+    devices("ONE").remember(new, clock.now)
+    assert devices("TWO").usable() == new
+
+
+def test_what_bill_honours_no_more_where_it_was_given_is_tried_nowhere(
+    make_shared: MakeShared, clock: ManualClock
+) -> None:
+    devices = make_shared().manager.devices
+    devices.remember(GIVEN, clock.now)
+    devices.refuse(GIVEN)
+    assert make_shared(fields={"organization_id": "ANOTHER"}).manager.devices.usable() is None
+
+
+def test_a_device_of_a_host_whose_clock_is_ahead_has_no_more_than_its_days(
+    devices: Devices, clock: ManualClock
+) -> None:
+    devices.remember(GIVEN, clock.now.add(hours=2))
+    assert devices.days_left() == 30
+
+
 def test_a_new_device_in_the_connection_is_used_after_the_old_one_was_refused(make_shared: MakeShared) -> None:
     devices = make_shared(fields=OWN).manager.devices
     devices.refuse(present(devices.usable()))

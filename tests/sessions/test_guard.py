@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -323,15 +323,16 @@ def test_a_password_that_was_changed_at_bill_a_moment_ago_is_refused_twice_at_mo
     assert stats["peak_concurrency"] <= 2
 
 
+@pytest.mark.parametrize("code", ["BDC_1101", "BDC_1102"])  # of the user, of the key
 def test_a_sign_in_without_an_answer_does_not_hide_the_refusal_of_one_beside_it(
-    make_shared: MakeShared, organizations: list[str]
+    code: str, make_shared: MakeShared, organizations: list[str]
 ) -> None:
     make_shared().manager.acquire()
     one, other = (make_shared(fields={"organization_id": name}).guard for name in organizations)
 
     def sign_in_beside() -> None:
         with pytest.raises(BillSignInRefusedError), other.admit(lambda: None):
-            raise BillSignInRefusedError("the password was changed", code="BDC_1101")
+            raise BillSignInRefusedError("what was good is so no more", code=code)
         raise BillUnavailableError("no answer")
 
     with pytest.raises(BillUnavailableError), one.admit(lambda: None):
@@ -407,6 +408,8 @@ def test_used_up_sign_ins_block_until_the_hour_turns_without_a_call_in_between(
     assert calls == [2] * 10
     with pytest.raises(BillRateLimitError):
         make_shared("v2", conn_id="another connection with that developer key", fields=other).manager.acquire()
+    with pytest.raises(BillRateLimitError):
+        make_shared(fields={"organization_id": bill.seed["organizations"][2]["id"]}).manager.acquire()
     assert bill.stats()["requests"] == 2
     clock.advance(seconds=(retry_at - clock.now).total_seconds() + 1)
     assert make_shared(fields=other).manager.acquire()
@@ -519,6 +522,48 @@ def test_credentials_that_a_host_whose_clock_is_far_ahead_calls_proven_are_not_f
     assert only_note(notes)["at"] == clock().isoformat()
 
 
+def test_a_success_after_a_refusal_that_ends_counts_also_for_a_host_whose_clock_is_behind(
+    make_shared: MakeShared, organizations: list[str], clock: ManualClock, bill: LocalBill
+) -> None:
+    bill.fault("/connect/v3/login", kind="html", status=403)
+    with pytest.raises(BillSignInRefusedError):
+        make_shared().manager.acquire()
+    clock.advance(minutes=16)
+    make_shared().manager.acquire()
+    behind = make_shared(fields={"organization_id": organizations[1]}, clock=lambda: clock.now.subtract(minutes=10))
+    assert behind.manager.acquire()
+
+
+def test_a_proof_that_has_aged_while_a_sign_in_waited_its_turn_is_renewed_by_its_success(
+    make_shared: MakeShared, organizations: list[str], notes: Notes, clock: ManualClock
+) -> None:
+    make_shared().manager.acquire()
+    lock = RecordingLock()
+    lock.before = lambda: clock.advance(minutes=16)
+    make_shared(fields={"organization_id": organizations[1]}, lock=lock).manager.acquire()
+    assert only_note(notes)["at"] == clock.now.isoformat()
+
+
+def test_who_waits_for_another_sign_in_of_a_proven_login_hears_at_once_that_it_was_refused(
+    make_shared: MakeShared, organizations: list[str], bill: LocalBill
+) -> None:
+    make_shared().manager.acquire()
+
+    class NeverFree(RecordingLock):
+        @contextlib.contextmanager
+        def acquire(self, key: str, peek: Callable[[], T | None]) -> Iterator[T | None]:
+            assert peek() is None
+            bill.fault("/connect/v3/login", code="BDC_1101")
+            with pytest.raises(BillSignInRefusedError):
+                make_shared(fields={"organization_id": bill.seed["organizations"][2]["id"]}).manager.acquire()
+            yield peek()
+            pytest.fail("the lock is another's still")
+
+    waits = make_shared(fields={"organization_id": organizations[1]}, lock=NeverFree())
+    with pytest.raises(BillSignInRefusedError, match="are not sent again"):
+        waits.manager.acquire()
+
+
 @pytest.mark.parametrize("text", ["{", '{"v": 2, "sealed": "AAAA"}', '{"v": 1, "sealed": "AAAA"}', "[]", "null", "7"])
 def test_a_record_that_cannot_be_opened_costs_one_sign_in(
     text: str, make_shared: MakeShared, store: MemoryStore, bill: LocalBill
@@ -561,6 +606,13 @@ def test_a_lock_is_held_on_to_before_each_call_of_a_sign_in(kind: str, calls: in
     lock = RecordingLock()
     make_shared(kind, lock=lock).manager.acquire()
     assert lock.prolonged == lock.keys * calls
+
+
+def test_the_lock_that_is_held_on_to_is_the_one_that_is_held(make_shared: MakeShared, organizations: list[str]) -> None:
+    for name in organizations:
+        lock = RecordingLock()
+        make_shared(fields={"organization_id": name}, lock=lock, notes=Notes(), store=Notes()).manager.acquire()
+        assert lock.prolonged == lock.keys
 
 
 def test_who_has_lost_the_lock_sends_no_further_call_of_a_sign_in(

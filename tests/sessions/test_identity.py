@@ -26,6 +26,12 @@ def test_the_key_names_connection_organization_and_kind_and_is_masked_by_airflow
     assert session_key(Identity("c", "", "oauth", "x")) == "bill_session_token__c__any__oauth"
 
 
+def test_a_refusal_is_told_once_for_all_organizations_and_an_end_of_trust_for_each() -> None:
+    one, other = (Identity("c", organization, "v3", "x") for organization in ("008A", "008B"))
+    assert keys.told_key(one, "refused") == keys.told_key(other, "refused")
+    assert keys.told_key(one, "trust") != keys.told_key(other, "trust")
+
+
 def names_of(identity: Identity) -> list[str]:
     """Return the names of all that the guard keeps."""
     return [

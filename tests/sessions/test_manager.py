@@ -108,6 +108,12 @@ def test_a_refused_call_is_made_once_more_and_the_second_refusal_is_final(
     assert bill.stats()["sign_ins"] == 2
 
 
+def test_the_handle_of_a_session_in_an_xcom_leads_to_its_login_task(make_shared: MakeShared) -> None:
+    place = XComLocation("d", "r", "login", -1)
+    shared = make_shared(location=place)
+    assert shared.handle_of(shared.manager.acquire()).location == place
+
+
 @pytest.mark.parametrize("kind", ["v3", "v2"])
 def test_a_401_without_a_code_of_bill_does_not_mean_that_the_session_is_over(
     kind: str, make_shared: MakeShared, vendors: Vendors, clock: ManualClock, bill: LocalBill
@@ -210,6 +216,46 @@ def test_another_task_s_session_that_is_over_as_well_is_replaced_in_the_same_cal
     bill.expire_sessions()
     assert vendors(slow)
     assert bill.stats()["sign_ins"] == 3
+
+
+def test_another_task_s_session_that_has_run_out_meanwhile_does_not_replace_one(
+    make_shared: MakeShared, clock: ManualClock, bill: LocalBill
+) -> None:
+    slow, quick = make_shared(), make_shared()
+    dead = slow.manager.acquire()
+    bill.expire_sessions()
+    clock.advance(minutes=5)
+    quick.manager.renew(quick.manager.acquire())
+    clock.advance(minutes=36)
+    assert slow.manager.is_live(slow.manager.renew(dead))
+    assert bill.stats()["sign_ins"] == 3
+
+
+def test_a_call_gives_up_after_two_sessions_of_others_that_were_over_too(
+    make_shared: MakeShared, bill: LocalBill, clock: ManualClock
+) -> None:
+    shared, tokens = make_shared(), []
+
+    def call(session: BillSession) -> Answer:
+        tokens.append(session.session_token)
+        bill.expire_sessions()
+        clock.advance(minutes=2)
+        other = make_shared()
+        other.manager.renew(other.manager.acquire())
+        return v3_call(shared.client, session, "GET", "/v3/vendors")
+
+    with pytest.raises(BillSessionExpiredError):
+        shared.run(call)
+    assert len(set(tokens)) == len(tokens) == 3
+
+
+def test_a_session_that_a_host_whose_clock_is_far_behind_has_opened_meanwhile_is_taken(
+    make_shared: MakeShared, clock: ManualClock, bill: LocalBill
+) -> None:
+    lock = RecordingLock()
+    lock.before = make_shared(clock=lambda: clock.now.subtract(minutes=40)).manager.acquire
+    assert make_shared(lock=lock).manager.acquire()
+    assert bill.stats()["sign_ins"] == 1
 
 
 def test_a_newer_session_is_not_overwritten_by_the_use_of_an_older_one(

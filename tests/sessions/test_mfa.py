@@ -496,6 +496,92 @@ def test_a_text_is_asked_for_in_a_new_session_if_bill_has_ended_the_old_one(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_who_comes_into_another_tasks_session_while_it_has_its_turn_takes_the_code_that_is_on_its_way_there(
+    kind: str, person: NewPerson, bill: LocalBill
+) -> None:
+    ada, ben = person(kind), person(kind)
+    old = ada.manager.acquire()
+    bill.expire_sessions()
+    theirs = ben.ask()
+
+    def needed() -> bool:
+        # As looking at trust does, which finds out that BILL has ended the session.
+        return not ada.trust.make(ada.manager.renew(old)).trusted
+
+    assert ada.mfa.challenge_if(needed, old) == theirs
+    stats = bill.stats()
+    assert (stats["sign_ins"], stats["sms_sent"]) == (2, 1)
+
+
+def test_of_a_session_that_was_trusted_already_only_a_new_device_is_an_answer(
+    person: NewPerson, codes: Codes, clock: ManualClock
+) -> None:
+    one = person()
+    one.enter(one.ask(), codes()[0])
+    clock.advance(seconds=1)
+    again = one.ask(anew=True)
+    assert (again.renewal, person().mfa.outcome(again)) == (True, "open")
+    one.enter(again, codes()[1])
+    assert person().mfa.outcome(again) == "answered"
+
+
+def test_trust_of_a_session_that_is_over_is_no_answer(person: NewPerson, codes: Codes, clock: ManualClock) -> None:
+    one = person()
+    challenge = one.ask()
+    one.enter(challenge, codes()[0], remember=False)
+    assert person().mfa.outcome(challenge) == "answered"
+    clock.advance(minutes=36)
+    assert person().mfa.outcome(challenge) == "open"
+
+
+def test_a_challenge_is_replaced_only_by_one_whose_code_can_still_be_entered(
+    person: NewPerson, clock: ManualClock
+) -> None:
+    one = person()
+    first = one.ask()
+    one.ask(anew=True)
+    assert one.mfa.outcome(first) == "replaced"
+    clock.advance(minutes=5)
+    assert one.mfa.outcome(first) == "open"
+
+
+def test_the_answer_to_an_older_text_is_none_to_one_that_could_not_be_noted(
+    person: NewPerson, codes: Codes, clock: ManualClock, attempts: Attempts, notes: MemoryStore
+) -> None:
+    class Losing(MemoryStore):
+        loses = False
+
+        def write(self, key: str, text: str) -> None:
+            if self.loses and key.startswith("bill_mfa_challenge__"):
+                raise BillStoreError("the record could not be written")
+            super().write(key, text)
+
+    notes = Losing()
+    one = person(notes=notes)
+    one.enter(one.ask(), codes()[0], remember=False)
+    clock.advance(seconds=1)
+    notes.loses = True
+    again = one.ask(anew=True)
+    assert (again.renewal, one.mfa.outcome(again)) == (True, "open")
+    one.enter(again, codes()[1])
+    assert attempts() == 2
+
+
+def test_a_device_is_as_old_as_the_first_call_with_its_code(
+    person: NewPerson, bill: LocalBill, codes: Codes, clock: ManualClock
+) -> None:
+    lock = RecordingLock()
+    one = person(lock=lock)
+    challenge = one.ask()
+    entered_at = clock.now
+    bill.fault(VALIDATE["v3"], kind="reset")
+    lock.prolong = lambda key: clock.advance(seconds=20)  # type: ignore[method-assign]
+    one.enter(challenge, codes()[0])
+    assert clock.now > entered_at
+    assert present(one.manager.devices.record()).issued_at == entered_at
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_code_for_a_session_that_bill_has_ended_is_answered_with_a_new_one(
     kind: str, person: NewPerson, codes: Codes, bill: LocalBill
 ) -> None:

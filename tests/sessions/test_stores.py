@@ -17,7 +17,13 @@ from airflow.providers.common.compat import sdk
 
 from airflow_provider_bill.exceptions import BillStoreError
 from airflow_provider_bill.operators.bill import BillApiOperator
-from airflow_provider_bill.sessions.stores import MISS_READS, WRITE_ATTEMPTS, CertainVariableStore, VariableStore
+from airflow_provider_bill.sessions.stores import (
+    MISS_READS,
+    WRITE_ATTEMPTS,
+    CertainVariableStore,
+    TaskStateStore,
+    VariableStore,
+)
 from dev.airflow_harness import airflow_version
 from dev.dag_runner import DagResult
 from dev.local_bill import LocalBill
@@ -213,6 +219,18 @@ for number in range(10):
     store.write("bill_session_token__race", f"{sys.argv[1]} {number}")
 print("done", flush=True)
 """
+
+
+@pytest.mark.parametrize("value", [7, ["text"], {"v": 1}, True])
+def test_what_is_no_text_in_a_tasks_state_store_is_an_error_and_not_a_miss(value: object) -> None:
+    class Accessor:
+        def get(self, key: str) -> object:
+            return None if key == "missing" else value
+
+    store = TaskStateStore(Accessor())
+    assert store.read("missing") is None
+    with pytest.raises(BillStoreError, match="is no text"):
+        store.read("bill_write__1")
 
 
 @pytest.mark.skipif(airflow_version() >= (3, 0), reason="from Airflow 3 on, Variables need a task")

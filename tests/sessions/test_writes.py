@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +25,7 @@ from airflow_provider_bill.exceptions import (
 from airflow_provider_bill.sessions.keys import settlement_key
 from airflow_provider_bill.sessions.shared import SharedSession
 from airflow_provider_bill.sessions.stores import MemoryStore
-from airflow_provider_bill.sessions.writes import PERSISTENCE_SECONDS, RefusedWrites, settle
+from airflow_provider_bill.sessions.writes import PERSISTENCE_SECONDS, RefusedWrites, TaskTry, settle
 from dev.clock import ManualClock
 from dev.local_bill import LocalBill
 from dev.task_instance import Killed, TaskInstance, TroubledStore, not_answering
@@ -168,6 +169,30 @@ def test_with_keys_of_its_own_a_task_may_write_in_any_order(begin_try: BeginTry,
         answer = pay(second, name, key=name)
         assert answer == made.setdefault(name, answer)
     assert paid(bill) == ["bill 1", "bill 3", "bill 2"]
+
+
+def test_writes_with_keys_of_their_own_take_no_number(begin_try: BeginTry, bill: LocalBill) -> None:
+    first = begin_try()
+    pay(first, "bill 1", key="bill 1")
+    made = pay(first, "rent")
+    second = begin_try()
+    assert pay(second, "rent") == made
+    pay(second, "bill 1", key="bill 1")
+    assert paid(bill) == ["bill 1", "rent"]
+
+
+def test_a_process_that_was_forked_from_another_is_another_to_the_notes() -> None:
+    parent = TaskTry()
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writes, parent.process.encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writes)
+    with os.fdopen(reads) as said:
+        assert said.read() != parent.process
+    assert parent.process == parent.process != TaskTry().process
 
 
 def test_a_number_is_no_key_and_a_key_is_no_number(begin_try: BeginTry, bill: LocalBill) -> None:

@@ -13,6 +13,7 @@ from airflow_provider_bill.exceptions import BillStoreError, BillUnavailableErro
 from airflow_provider_bill.sessions.locks import (
     LEASE_SECONDS,
     LONGEST_LEASE_SECONDS,
+    LOST_CLAIMS,
     POLL_SECONDS,
     SETTLE_SECONDS,
     HostLock,
@@ -143,6 +144,31 @@ def test_a_lease_that_says_nonsense_of_its_life_ends_all_the_same(
     store.write(KEY, held_by("theirs", seconds=seconds))
     with lock.acquire(KEY, nothing):
         assert LEASE_SECONDS <= time.now < LONGEST_LEASE_SECONDS + SLACK
+
+
+def test_also_one_whose_own_leases_live_for_hours_waits_an_hour_at_most(store: SlowStore, time: PlannedTime) -> None:
+    store.write(KEY, held_by("theirs"))
+    with LeaseLock(store, lease_seconds=9e4, sleep=time.advance, monotonic=time).acquire(KEY, nothing):
+        assert LONGEST_LEASE_SECONDS <= time.now < LONGEST_LEASE_SECONDS + SLACK
+
+
+def test_who_loses_one_race_after_the_other_goes_on_waiting(
+    lock: LeaseLock, store: SlowStore, time: PlannedTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time the lease is free, another host's write comes after this one's, and its holder is done at once."""
+    winners = [f"winner {number}" for number in range(3 * LOST_CLAIMS)]
+    write = store.write
+
+    def overtaken(key: str, text: str) -> None:
+        write(key, text)
+        if winners and "another host" not in text:
+            write(key, held_by(winners.pop()))
+            time.at(time.now + SETTLE_SECONDS + 0.01, lambda: store.delete(key))
+
+    monkeypatch.setattr(store, "write", overtaken)
+    with lock.acquire(KEY, nothing) as found:
+        assert found is None
+    assert winners == []
 
 
 def test_a_lease_of_a_dead_process_of_this_host_is_taken_over_at_once(
