@@ -70,7 +70,9 @@ def make_shared(bill: LocalBill, clock: ManualClock, store: MemoryStore, notes: 
             credentials,
             resolve_environment("sandbox", kwargs.pop("host", bill.url), kwargs.pop("oauth_url", "")),
             transport=Transport(
-                clock=clock, sleep=kwargs.pop("sleep", time.sleep), timeout=kwargs.pop("timeout", (5.0, 60.0))
+                clock=kwargs.get("clock", clock),
+                sleep=kwargs.pop("sleep", time.sleep),
+                timeout=kwargs.pop("timeout", (5.0, 60.0)),
             ),
             on_secret=secrets.append,
         )

@@ -165,8 +165,22 @@ def test_of_other_organizations_devices_one_is_tried_and_bills_no_to_it_stands_f
     assert newest.token == "remember-me-id-of-TWO"
     devices("THREE").refuse(newest)
     assert devices("THREE").usable() is None
+    devices("FOUR").remember(RememberedDevice(token="remember-me-id-of-FOUR", device="airflow-test"), clock.now)
+    assert devices("THREE").usable() is None
     # Where they were given, both are good still.
     assert [present(devices(name).usable()).token[-3:] for name in ("ONE", "TWO")] == ["ONE", "TWO"]
+
+
+def test_of_several_old_devices_of_other_organizations_the_newest_alone_is_tried(
+    make_shared: MakeShared, clock: ManualClock
+) -> None:
+    for organization in ("ONE", "TWO"):
+        given = RememberedDevice(token=f"remember-me-id-of-{organization}", device="airflow-test")
+        make_shared(fields={"organization_id": organization}).manager.devices.remember(given, clock.now)
+    clock.advance(days=29)
+    devices = make_shared(fields={"organization_id": "THREE"}).manager.devices
+    devices.refuse(present(devices.usable()))
+    assert devices.usable() is None
 
 
 def test_an_old_device_that_is_refused_elsewhere_leaves_the_others_to_be_tried(
