@@ -494,7 +494,7 @@ def settle(settlements: Store, write_id: str, *, carried_out: bool, result: Any 
         )
     settlements.write(
         settlement_key(write_id),
-        json.dumps({"v": 1, "carried_out": carried_out, "result": result if carried_out else None}),
+        json.dumps({"v": 1, "carried_out": carried_out, "result": result}),
     )
 
 

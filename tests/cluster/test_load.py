@@ -18,7 +18,7 @@ from dev.processes import wait_until
 from dev.proof import write_table
 from dev.waiting import states, wake
 
-TASKS = int(os.environ.get("CLUSTER_TASKS", "60"))
+TASKS = int(os.environ.get("CLUSTER_TASKS", "30"))
 CLIENTS = int(os.environ.get("CLUSTER_CLIENTS", "12"))
 #: Sign-ins an hour where BILL allows fewer than there are organizations: 20 for 60.
 ALLOWED = CLIENTS // 3

@@ -299,6 +299,31 @@ def test_a_task_that_met_the_limit_runs_again_and_succeeds(
     assert tries == [1, 1, 1]
 
 
+def test_a_refusal_that_airflow_does_not_store_is_remembered_by_the_host(
+    request: pytest.FixtureRequest, run_dag: RunDag, connect: Connect, bill: LocalBill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect("v3", password=WRONG)
+    write = stores.VariableStore.write
+
+    def takes_no_note(self: stores.VariableStore, key: str, text: str) -> None:
+        if key.startswith("bill_sign_in__"):
+            raise BillStoreError("the record could not be written")
+        write(self, key, text)
+
+    monkeypatch.setattr(stores.VariableStore, "write", takes_no_note)
+    with dag_of(request) as dag:
+
+        @task
+        def read() -> None:
+            for _ in range(3):
+                with pytest.raises(BillSignInRefusedError):
+                    BillHook().session()
+
+        read()
+    assert run_dag(dag).state == "success"
+    assert bill.stats()["refused_sign_ins"] == 1
+
+
 def test_each_team_of_airflow_has_keys_of_its_own(
     request: pytest.FixtureRequest, run_dag: RunDag, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -513,6 +513,12 @@ def test_who_comes_into_another_tasks_session_while_it_has_its_turn_takes_the_co
     assert (stats["sign_ins"], stats["sms_sent"]) == (2, 1)
 
 
+def test_no_text_is_sent_where_none_is_needed_any_more_once_it_is_ones_turn(person: NewPerson, bill: LocalBill) -> None:
+    one = person()
+    assert one.mfa.challenge_if(lambda: False, one.manager.acquire()) is None
+    assert bill.stats()["sms_sent"] == 0
+
+
 def test_of_a_session_that_was_trusted_already_only_a_new_device_is_an_answer(
     person: NewPerson, codes: Codes, clock: ManualClock
 ) -> None:

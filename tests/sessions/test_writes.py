@@ -394,6 +394,42 @@ def test_a_write_that_is_settled_under_another_body_is_not_mistaken_for_it(
     assert paid(bill) == ["bill 1"]
 
 
+def test_of_two_intents_that_processes_have_stored_for_a_write_the_one_under_its_name_counts(
+    begin_try: BeginTry, notes_of_task: TroubledStore, bill: LocalBill
+) -> None:
+    bill.fault(PATH, kind="reset", after_effect=True)
+    with pytest.raises(BillOutcomeUnknownError):
+        pay(begin_try(), key="rent")
+    (sent,) = notes_of_task.names(SENT)
+    intent = json.loads(str(notes_of_task.read(sent)))
+    notes_of_task.write(sent, json.dumps({**intent, "id": "0123456789abcdef"}))
+    with pytest.raises(BillOutcomeUnknownError, match=r"\(write 0123456789abcdef\)"):
+        pay(begin_try(), "light", key="light")
+    assert paid(bill) == ["rent"]
+
+
+def test_settling_one_of_two_open_writes_leaves_the_other_in_the_way(
+    begin_try: BeginTry, notes_of_task: TroubledStore, instance: TaskInstance, bill: LocalBill
+) -> None:
+    """Two processes ran the task at the same time, and both lost BILL's answer."""
+    bill.fault(PATH, kind="reset", after_effect=True, times=2)
+    with pytest.raises(BillOutcomeUnknownError) as rent:
+        pay(begin_try(), "rent", key="rent")
+    (sent,) = notes_of_task.names(SENT)
+    kept = str(notes_of_task.read(sent))
+    for name in (*notes_of_task.names(OPEN), sent):
+        notes_of_task.delete(name)
+    with pytest.raises(BillOutcomeUnknownError) as light:
+        pay(begin_try(), "light", key="light")
+    notes_of_task.write(sent, kept)
+    settle(instance.settlements, write_id(rent), carried_out=True)
+    for name in ("rent", "water"):
+        with pytest.raises(BillOutcomeUnknownError) as still:
+            pay(begin_try(), name, key=name)
+        assert write_id(still) == write_id(light)
+    assert paid(bill) == ["rent", "light"]
+
+
 def test_a_settlement_of_another_write_settles_nothing(begin_try: BeginTry, instance: TaskInstance) -> None:
     settle(instance.settlements, "0" * 16, carried_out=False)
     shared = begin_try()
