@@ -328,8 +328,9 @@ def test_a_200_that_is_not_json_is_no_answer(body: Any) -> None:
              {"response_status": 2, "response_data": []}, {"results": []}],
 )  # fmt: skip
 def test_v2_without_an_envelope_is_never_a_success(body: Any) -> None:
-    assert type(refusal(200, body, READ, read=read_v2)) is BillUnavailableError
-    assert type(refusal(200, body, WRITE, read=read_v2)) is BillOutcomeUnknownError
+    read, write = (refusal(200, body, purpose, read=read_v2) for purpose in (READ, WRITE))
+    assert (type(read), read.status) == (BillUnavailableError, 200)
+    assert (type(write), write.status) == (BillOutcomeUnknownError, 200)
 
 
 @pytest.mark.parametrize("outcome", [0, "0"])

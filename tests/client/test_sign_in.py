@@ -332,6 +332,16 @@ def test_an_oauth_answer_without_a_token_names_what_is_missing(
         client.sign_in()
 
 
+@pytest.mark.parametrize(("said", "organization_id"), [("00801OTHER", "00801OTHER"), ("", "00801SBX000100000000")])
+def test_a_v2_session_is_of_the_organization_that_bill_names(
+    said: str, organization_id: str, bill: LocalBill, make_client: MakeClient, serve: Serve
+) -> None:
+    data = {"sessionId": "session-id-1", "orgId": said, "usersId": "006A"}
+    server = serve(http_answer(200, json.dumps({"response_status": 0, "response_data": data})))
+    fields = {**bill.fields("v2"), "organization_id": "00801SBX000100000000"}
+    assert make_client(credentials_from("v2", fields), server.url).sign_in().organization_id == organization_id
+
+
 def test_the_token_call_may_be_at_an_address_of_its_own(bill: LocalBill, make_client: MakeClient, serve: Serve) -> None:
     server = serve(http_answer(200, '{"access_token":"opaque-token-1","expires_in":60}'))
     credentials = credentials_from("oauth", bill.fields("oauth"))

@@ -71,6 +71,19 @@ def test_ten_runs_with_a_wrong_password_cost_one_refusal_and_one_message_and_the
     assert len(notifier.told) == 2
 
 
+def test_who_was_told_is_not_told_again_because_another_could_not_be(
+    connect: Connect, new_dag: NewDag, run_dag: RunDag, notifier: Notifier, at_leisure: None
+) -> None:
+    def away(context: Any) -> None:
+        raise ConnectionError("the chat does not answer")
+
+    connect("v3", password=WRONG)
+    with new_dag() as dag:
+        BillSessionWarmupOperator(task_id="warm_up", renew_within=None, notifiers=[away, notifier])
+    assert [run_dag(dag).tasks["warm_up"] for _ in range(2)] == ["failed", "skipped"]
+    assert len(notifier.told) == 1
+
+
 def test_another_wrong_password_is_told_of_too(
     connect: Connect, new_dag: NewDag, run_dag: RunDag, bill: LocalBill, notifier: Notifier, at_leisure: None
 ) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import pytest
 
@@ -550,15 +550,13 @@ def test_who_waits_for_another_sign_in_of_a_proven_login_hears_at_once_that_it_w
     make_shared().manager.acquire()
 
     class NeverFree(RecordingLock):
-        @contextlib.contextmanager
-        def acquire(self, key: str, peek: Callable[[], T | None]) -> Iterator[T | None]:
+        def acquire(self, key: str, peek: Callable[[], T | None]) -> NoReturn:
             assert peek() is None
             bill.fault("/connect/v3/login", code="BDC_1101")
             with pytest.raises(BillSignInRefusedError):
                 make_shared(fields={"organization_id": bill.seed["organizations"][2]["id"]}).manager.acquire()
             peek()
             pytest.fail("it waits on")
-            yield None
 
     waits = make_shared(fields={"organization_id": organizations[1]}, lock=NeverFree())
     with pytest.raises(BillSignInRefusedError, match="are not sent again"):

@@ -91,6 +91,17 @@ def test_a_session_that_bill_ended_costs_one_sign_in_and_no_failure(
     assert bill.stats()["sign_ins"] == 2
 
 
+def test_a_session_that_bill_calls_over_by_its_code_is_renewed_without_asking_again(
+    make_shared: MakeShared, vendors: Vendors, clock: ManualClock, bill: LocalBill
+) -> None:
+    shared = make_shared()
+    shared.manager.acquire()
+    clock.advance(minutes=5)
+    bill.expire_sessions()
+    vendors(shared)
+    assert bill.stats()["by_path"] == {"/connect/v3/login": 2, "/connect/v3/vendors": 2}
+
+
 def test_a_refused_call_is_made_once_more_and_the_second_refusal_is_final(
     make_shared: MakeShared, bill: LocalBill
 ) -> None:
