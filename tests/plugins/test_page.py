@@ -130,6 +130,23 @@ def test_who_may_not_edit_variables_sees_no_buttons_and_can_press_none(
     assert (bill.stats()["open_sessions"], bill.stats()["sms_sent"]) == (1, 0)
 
 
+def test_who_may_edit_some_variables_presses_the_buttons_of_those_alone(
+    otto: Person, clock: ManualClock, monkeypatch: pytest.MonkeyPatch, bill: LocalBill
+) -> None:
+    from airflow.api_fastapi.app import get_auth_manager
+
+    key = sign_in(clock)
+
+    def authorized(self: Any, *, method: str, user: Any, details: Any = None) -> bool:
+        return method == "GET" or details is None or details.key != key
+
+    monkeypatch.setattr(type(get_auth_manager()), "is_authorized_variable", authorized)
+    for action in ("forget", "sign_out", "ask_for_code"):
+        assert otto.press(action, key).status_code == 403
+    assert session_keys() == [key]
+    assert (bill.stats()["open_sessions"], bill.stats()["sms_sent"]) == (1, 0)
+
+
 def test_a_user_sees_only_the_variables_that_airflow_shows_him(
     otto: Person, monkeypatch: pytest.MonkeyPatch, keep: Keep
 ) -> None:
@@ -255,11 +272,15 @@ def test_an_unknown_write_is_shown_with_a_link_to_its_task_and_settled_by_its_bu
     stored = json.loads(Variable.get(f"bill_write_settled__{WRITE}"))
     assert stored == {"v": 1, "carried_out": False, "result": None}
     assert "Not done : clear the task" in shown(otto.see())
+    otto.press("done", WRITE)
+    assert json.loads(Variable.get(f"bill_write_settled__{WRITE}"))["result"] is None
 
 
-def test_a_write_that_is_not_open_is_not_settled(otto: Person) -> None:
-    assert Person.said(otto.press("done", "f" * 16)) == "That write is no longer open."
-    assert keys() == []
+@pytest.mark.parametrize("target", ["f" * 16, "", WRITE[:15]])
+def test_a_write_that_is_not_open_is_not_settled(target: str, otto: Person, keep: Keep) -> None:
+    keep("bill_write__0a__open", an_open_write())
+    assert Person.said(otto.press("done", target)) == "That write is no longer open."
+    assert keys() == ["bill_write__0a__open"]
 
 
 def test_every_value_is_escaped(otto: Person, keep: Keep) -> None:
