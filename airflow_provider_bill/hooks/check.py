@@ -83,6 +83,7 @@ def check(shared: Callable[[], SharedSession]) -> Check:
         nothing: Callable[[], None] = lambda: None  # noqa: E731
         with made.guard.admit(nothing):
             session = client.sign_in(before_each=made.guard.prolong)
+        made.manager.check(session)
     except (BillError, AirflowNotFoundException) as error:
         without_secrets(error)  # it goes out with the result
         return Check(works=False, message=_what_is_wrong(error), error=error, **known)

@@ -19,6 +19,7 @@ from airflow_provider_bill.client.results import Organization
 from airflow_provider_bill.client.session import SAFETY_MARGIN, BillSession, Clock, SessionState, utc_now
 from airflow_provider_bill.exceptions import (
     BillApiError,
+    BillError,
     BillMfaError,
     BillSessionExpiredError,
     BillStoreError,
@@ -114,6 +115,22 @@ class SessionManager:
     def is_live(self, session: BillSession) -> bool:
         """Return whether there is time enough left in a session to use it."""
         return session.state(self.clock()) is not SessionState.EXPIRED
+
+    def check(self, session: BillSession) -> None:
+        """Raise if a session that was opened just now is not the one that was asked for; it is ended then.
+
+        :raises BillApiError: it is of another organization
+        """
+        for secret in session.secrets():
+            self._on_secret(secret)
+        asked, given = self.identity.organization_id, session.organization_id
+        if asked and given and asked.lower() != given.lower():
+            with contextlib.suppress(BillError):
+                self.client.sign_out(session)
+            raise BillApiError(
+                f"BILL signed in to organization {given} instead of {asked}",
+                advice="correct organization_id in the connection or argument",
+            )
 
     def acquire(self) -> BillSession:
         """Return a live session: the one in use, the stored one, or a new one.
@@ -379,7 +396,7 @@ class SessionManager:
             if found is not None:
                 return self._found(found)
             session = replace(self._open_session(), signed_in_by=self._signed_in_by, renewals=renewals)
-            self._check(session)
+            self.check(session)
             self._opened = session.session_token
             try:
                 self.save(session)
@@ -415,16 +432,6 @@ class SessionManager:
         if device is not None and session.tells_trust:  # an answer that says nothing is no refusal
             (self.devices.honoured if session.trusted else self.devices.refuse)(device)
         return session
-
-    def _check(self, session: BillSession) -> None:
-        for secret in session.secrets():
-            self._on_secret(secret)
-        asked, given = self.identity.organization_id, session.organization_id
-        if asked and given and asked.lower() != given.lower():
-            raise BillApiError(
-                f"BILL signed in to organization {given} instead of {asked}",
-                advice="correct organization_id in the connection or argument",
-            )
 
 
 def _life(session: BillSession, now: DateTime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from airflow_provider_bill.get_provider_info import SIGN_INS
 from airflow_provider_bill.hooks.bill import BillHook
 from airflow_provider_bill.version_compat import AIRFLOW_V_3_0_PLUS
 from dev.local_bill import LocalBill
+from dev.misbehaving_server import MisbehavingServer, http_answer
 
 Connect = Callable[..., list[str]]
 
@@ -44,6 +46,18 @@ def test_the_result_tells_its_parts(connect: Connect, bill: LocalBill) -> None:
     result = BillHook().check()
     assert (result.organization_id, result.organization_name) == (bill.organization, "Harbor Books")
     assert (result.user, result.error) == (bill.username, None)
+
+
+def test_a_connection_that_bill_signs_in_elsewhere_does_not_work(
+    connect: Connect, serve: Callable[..., MisbehavingServer]
+) -> None:
+    server = serve(http_answer(200, json.dumps({"sessionId": "session-id-1", "organizationId": "00801OTHER"})))
+    connect("v3", host=server.url)
+    result = BillHook().check()
+    assert not result.works
+    assert "BILL signed in to organization 00801OTHER instead of 00801SBX000100000000" in result.message
+    # Signed in, and out again.
+    assert [call.split(b" ", 2)[1] for call in server.requests] == [b"/connect/v3/login", b"/connect/v3/logout"]
 
 
 def test_a_spend_token_is_tried_out_by_one_read_call(connect: Connect, bill: LocalBill) -> None:

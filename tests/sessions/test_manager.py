@@ -424,6 +424,7 @@ def test_being_signed_in_to_another_organization_is_an_error(make_shared: MakeSh
     shared.client.sign_in = other.client.sign_in  # type: ignore[method-assign]
     with pytest.raises(BillApiError, match="organization_id"):
         shared.manager.acquire()
+    assert bill.stats()["open_sessions"] == 0
 
 
 def test_a_session_that_is_forgotten_stays_open_at_bill_and_the_next_task_signs_in(
