@@ -47,7 +47,7 @@ PACKAGE = ROOT / "airflow_provider_bill"
 #: Tests that start processes of their own take minutes for each mutant.
 SKIPPED = ("--ignore=tests/sessions/processes", "-m", "not generated and not supervised and not interface")
 #: Seconds of tests that one mutant is given at most, and what a test may take beyond three times what it took.
-TESTS_SECONDS, SPARE_SECONDS = 30.0, 30.0
+TESTS_SECONDS, SPARE_SECONDS = 60.0, 30.0
 
 
 @dataclass(frozen=True)
