@@ -280,11 +280,11 @@ def _code(from_stdin: bool) -> str:
 
 def _may_try_again(hook: BillHook, challenge: Challenge, error: BillMfaError) -> bool:
     """Return whether BILL takes another try for the code that was asked for."""
-    from airflow_provider_bill.sessions.mfa import TRIES, WRONG_CODE
+    from airflow_provider_bill.sessions.mfa import WRONG_CODE
 
     # Without a code of BILL's, it was not sent: it is not six digits, or of an older text.
     pending = hook.mfa.pending() if error.code in (None, WRONG_CODE) else None
-    return pending is not None and pending.challenge_id == challenge.challenge_id and pending.wrong < TRIES
+    return pending is not None and pending.challenge_id == challenge.challenge_id
 
 
 def _name_unreadable(known: Overview) -> int:

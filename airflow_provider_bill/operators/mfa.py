@@ -181,7 +181,6 @@ class BillMfaValidateOperator(BaseSensorOperator):
         # Positional: the default's name differs between Airflow 2 and 3.
         code = Secret(Variable.get(source, None) or "")
         if code:
-            mask_secret(str(code))
             Variable.delete(source)
         return Secret(code.strip())
 

@@ -120,6 +120,17 @@ def test_forgetting_refusals_leaves_those_of_other_connections(
     assert len(rows(command, "sessions")) == 1
 
 
+def test_forgetting_refusals_leaves_those_of_other_organizations(
+    command: Command, connection: Callable[..., None], bill: LocalBill
+) -> None:
+    second = bill.seed["organizations"][1]["id"]
+    connection("clients")
+    bill.control("POST", "organizations/lock", {"organization_id": second})
+    assert command("sign-in", "clients", "--organization", second).code == 1
+    assert "0 refused" in command("forget", "clients", "--refusals").out
+    assert "1 refused" in command("forget", "clients", "--refusals", "--organization", second).out
+
+
 def test_a_code_is_asked_without_echo_and_the_device_is_remembered(
     command: Command, bill: LocalBill, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,6 +129,25 @@ def test_a_code_from_anywhere_makes_the_session_trusted_for_a_payment(
     assert CODE not in json.dumps(xcoms, default=str)
 
 
+def test_a_code_entered_for_another_organization_whose_device_does_not_serve_here_ends_no_wait(
+    connect: Connect, known_code: None, new_dag: NewDag, run_dag: RunDag, counts: Counts, bill: LocalBill
+) -> None:
+    connect("v3")
+    second = bill.seed["organizations"][1]["id"]
+    with new_dag() as dag:
+
+        @task
+        def pass_elsewhere(challenge: Any) -> None:
+            hook = BillHook(organization_id=second)
+            hook.mfa.validate(hook.mfa.challenge(), CODE)
+
+        validate = two_operators()
+        pass_elsewhere(validate.challenge) >> validate >> pay()
+    result = run_dag(dag)
+    assert result.state == "success", result.tasks
+    assert counts() == (2, 2, 1)
+
+
 def test_nothing_yet_means_wait_and_a_wrong_code_means_wait_for_another(
     connect: Connect, known_code: None, new_dag: NewDag, run_dag: RunDag, counts: Counts, bill: LocalBill
 ) -> None:
