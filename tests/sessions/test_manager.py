@@ -91,17 +91,6 @@ def test_a_session_that_bill_ended_costs_one_sign_in_and_no_failure(
     assert bill.stats()["sign_ins"] == 2
 
 
-def test_a_session_that_bill_calls_over_by_its_code_is_renewed_without_asking_again(
-    make_shared: MakeShared, vendors: Vendors, clock: ManualClock, bill: LocalBill
-) -> None:
-    shared = make_shared()
-    shared.manager.acquire()
-    clock.advance(minutes=5)
-    bill.expire_sessions()
-    vendors(shared)
-    assert bill.stats()["by_path"] == {"/connect/v3/login": 2, "/connect/v3/vendors": 2}
-
-
 def test_a_refused_call_is_made_once_more_and_the_second_refusal_is_final(
     make_shared: MakeShared, bill: LocalBill
 ) -> None:
@@ -140,16 +129,25 @@ def test_a_401_without_a_code_of_bill_does_not_mean_that_the_session_is_over(
     assert (stats["sign_ins"], stats["by_path"]["/connect/v3/vendors"]) == (1, 20)
 
 
-def test_a_401_without_a_code_of_bill_costs_one_sign_in_if_the_session_is_over(
-    make_shared: MakeShared, vendors: Vendors, clock: ManualClock, bill: LocalBill
+@pytest.mark.parametrize(("without_code", "asked"), [(False, {}), (True, {"/connect/v3/login/session": 1})])
+def test_a_session_that_is_over_costs_one_sign_in_and_a_401_without_a_code_of_bill_one_question_more(
+    without_code: bool,
+    asked: dict[str, int],
+    make_shared: MakeShared,
+    vendors: Vendors,
+    clock: ManualClock,
+    bill: LocalBill,
 ) -> None:
     shared = make_shared()
     shared.manager.acquire()
     clock.advance(minutes=5)
     bill.expire_sessions()
-    bill.fault("/connect/v3/vendors", kind="html", status=401)
+    if without_code:
+        bill.fault("/connect/v3/vendors", kind="html", status=401)
     assert vendors(shared)
-    assert bill.stats()["sign_ins"] == 2
+    stats = bill.stats()
+    assert stats["sign_ins"] == 2
+    assert stats["by_path"] == {"/connect/v3/login": 2, "/connect/v3/vendors": 2, **asked}
 
 
 def test_a_path_that_always_calls_the_session_invalid_costs_no_sign_in_while_it_is_young(
