@@ -12,7 +12,6 @@ from airflow.providers.common.compat.sdk import (
     BaseOperator,
     BaseSensorOperator,
     Variable,
-    mask_secret,
 )
 
 from airflow_provider_bill.client.device_label import check_device
@@ -148,7 +147,6 @@ class BillMfaValidateOperator(BaseSensorOperator):
         if not code:
             self._say_where(context)
             return False
-        mask_secret(str(code))
         try:
             hook.mfa.validate(challenge, code, device=self.device, remember=self.remember)
         except BillMfaError as error:

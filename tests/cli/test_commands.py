@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bill.cli.definition import COMMANDS
+from airflow_provider_bill.hooks.bill import BillHook
 from airflow_provider_bill.sessions.stores import VariableStore
 from dev.local_bill import LocalBill
 
@@ -163,6 +164,22 @@ def test_after_three_wrong_codes_it_is_over(command: Command, bill: LocalBill, m
     monkeypatch.setattr(getpass, "getpass", answer)
     result = command("trust", "bill_default", terminal=True)
     assert (result.code, len(asked), len(bill.codes())) == (1, 3, 1)
+
+
+def test_where_another_has_a_newer_text_sent_meanwhile_nobody_is_asked_again_for_the_old_one(
+    command: Command, bill: LocalBill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def answer(prompt: str) -> str:
+        asked.append(prompt)
+        if len(asked) == 1:
+            BillHook("bill_default", store="variable").mfa.challenge(anew=True)
+        return bill.codes()[0] if len(asked) == 1 else ""
+
+    monkeypatch.setattr(getpass, "getpass", answer)
+    result = command("trust", "bill_default", terminal=True)
+    assert (result.code, "newer text" in result.err, len(asked)) == (1, True, 1), result.err
 
 
 def test_a_code_with_a_digit_too_few_costs_no_try_and_is_asked_for_again(
