@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import tempfile
@@ -102,6 +103,12 @@ def pytest_unconfigure() -> None:
 def nothing_masked() -> None:
     """Begin each test with no secret of those before it: Airflow compiles all that it masks anew for each new one."""
     forget_masked_secrets()
+
+
+@pytest.fixture(autouse=True)
+def all_lines_are_made() -> None:
+    """Have each line of our log made, also one at DEBUG: pytest fails a test in which one cannot be."""
+    logging.getLogger("airflow_provider_bill").setLevel(logging.DEBUG)
 
 
 @pytest.fixture(autouse=True)

@@ -179,6 +179,7 @@ def test_a_debugger_that_shows_a_secret_shows_stars(secret: str | bytes) -> None
 def test_logs_name_method_and_path_and_never_a_query(client_of: ClientOf, caplog: pytest.LogCaptureFixture) -> None:
     client = client_of()
     session = client.sign_in()
+    caplog.clear()
     with caplog.at_level(logging.DEBUG, logger="airflow_provider_bill"):
         v3_call(client, session, "GET", "/v3/vendors", params={"max": 7})
     ours = [record for record in caplog.records if record.name.startswith("airflow_provider_bill")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from dev.cluster import Cluster, missing
 from dev.gate import OPEN, Gate
 from dev.local_bill import LocalBill
+from dev.misbehaving_server import MisbehavingServer, http_answer
 from dev.paths import EXAMPLES
 
 HERE = Path(__file__).parent
@@ -37,7 +39,16 @@ def gate(sandbox: LocalBill) -> Iterator[Gate]:
 
 
 @pytest.fixture(scope="session")
-def whole_cluster(sandbox: LocalBill, gate: Gate, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def sentry() -> Iterator[MisbehavingServer]:
+    """What takes the place of a Sentry server, and keeps what it is sent."""
+    with contextlib.closing(MisbehavingServer(http_answer(200, "{}"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def whole_cluster(
+    sandbox: LocalBill, gate: Gate, sentry: MisbehavingServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
     """A running cluster whose connections lead through the gate to the `sandbox` process."""
     if lacking := missing():
         message = f"no cluster can be had here: there is no {', '.join(lacking)}"
@@ -63,7 +74,8 @@ def whole_cluster(sandbox: LocalBill, gate: Gate, tmp_path_factory: pytest.TempP
         "AIRFLOW__WORKERS__SECRETS_BACKEND": "airflow.secrets.local_filesystem.LocalFilesystemBackend",
         "AIRFLOW__WORKERS__SECRETS_BACKEND_KWARGS": json.dumps({"connections_file_path": str(kept)}),
     }
-    with Cluster(dags, ports=[gate.port], env=env) as cluster:
+    ports = [gate.port, int(sentry.url.rpartition(":")[2])]
+    with Cluster(dags, ports=ports, env=env) as cluster:
         yield cluster
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from dev.cluster import Cluster
 from dev.gate import Gate
 from dev.leaks import found, found_by_fingerprint
 from dev.local_bill import LocalBill
+from dev.misbehaving_server import MisbehavingServer
 from dev.processes import wait_until
 
 
@@ -32,20 +34,45 @@ def of_processes(cluster: Cluster) -> dict[str, str]:
     return {"arguments": "\n".join(arguments), "environment": "\n".join(environment)}
 
 
+def sent_to(sentry: MisbehavingServer) -> str:
+    """Return what tasks have sent to Sentry, as its server reads it."""
+    texts = []
+    for request in sentry.requests:
+        head, _, body = request.partition(b"\r\n\r\n")
+        unpacked = gzip.decompress(body) if b"content-encoding: gzip" in head.lower() else body
+        texts.append((head + b"\n" + unpacked).decode())
+    return "\n".join(texts)
+
+
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])
 def test_no_secret_stands_anywhere_in_any_form(
-    level: str, cluster: Cluster, sandbox: LocalBill, gate: Gate, unpaid: dict[str, Any]
+    level: str,
+    cluster: Cluster,
+    sandbox: LocalBill,
+    gate: Gate,
+    sentry: MisbehavingServer,
+    unpaid: dict[str, Any],
 ) -> None:
     """Passwords, keys, tokens, session ids and a code, after tasks of all kinds that succeeded and failed."""
     with contextlib.ExitStack() as stack:
         if level == "DEBUG":
-            stack.enter_context(cluster.with_env({"AIRFLOW__LOGGING__LOGGING_LEVEL": level}))
+            more = {
+                "AIRFLOW__LOGGING__LOGGING_LEVEL": level,
+                "AIRFLOW__SENTRY__SENTRY_ON": "True",
+                "AIRFLOW__SENTRY__SENTRY_DSN": sentry.url.replace("://", "://key@") + "/1",
+            }
+            stack.enter_context(cluster.with_env(more))
         stack.callback(cluster.rest, "DELETE", "connections/bill_wrong")
-        assert_no_secret_stands_anywhere(level, cluster, sandbox, gate, unpaid)
+        assert_no_secret_stands_anywhere(level, cluster, sandbox, gate, unpaid, sentry)
 
 
 def assert_no_secret_stands_anywhere(
-    level: str, cluster: Cluster, sandbox: LocalBill, gate: Gate, unpaid: dict[str, Any]
+    level: str,
+    cluster: Cluster,
+    sandbox: LocalBill,
+    gate: Gate,
+    unpaid: dict[str, Any],
+    sentry: MisbehavingServer,
 ) -> None:
     wrong = {
         **sandbox.connections["v3"],
@@ -78,8 +105,13 @@ def assert_no_secret_stands_anywhere(
         "variables shown": str(cluster.variables()),
         "connections shown": str(cluster.rest_all("connections", "connections")),
         "results shown": str(cluster.xcoms("bill_mfa", run_id)),
+        "tasks shown": str(cluster.rest_all("dags/~/dagRuns/~/taskInstances", "task_instances")),
+        "audit log shown": str(cluster.audit_log()),
         **processes,
     }
+    if level == "DEBUG":
+        places["Sentry"] = sent_to(sentry)
+        assert "BillSignInRefusedError" in places["Sentry"]
     # Each place holds something, so that a search in it means something.
     assert {name: len(text) > 1 for name, text in places.items()} == dict.fromkeys(places, True)
     assert found({*sandbox.secrets(), wrong["password"]}, places) == []

@@ -33,7 +33,7 @@ from airflow_provider_bill.client.environments import resolve_environment
 from airflow_provider_bill.client.request import BillRequest
 from airflow_provider_bill.client.session import BillSession
 from airflow_provider_bill.client.transport import HttpResponse, Transport
-from airflow_provider_bill.exceptions import BillError, BillStoreError
+from airflow_provider_bill.exceptions import BillError, BillOutcomeUnknownError, BillStoreError
 from airflow_provider_bill.sandbox.data.seed import ADMIN, MAIN_ID, MAIN_KEY, SECOND_ID
 from airflow_provider_bill.sandbox.events import dialect as events
 from airflow_provider_bill.sandbox.server.gateway import Gateway
@@ -50,12 +50,14 @@ from airflow_provider_bill.sessions.locks import LeaseLock
 from airflow_provider_bill.sessions.mfa import Challenge
 from airflow_provider_bill.sessions.shared import SharedSession
 from airflow_provider_bill.sessions.stores import MemoryStore
+from airflow_provider_bill.sessions.writes import DurableWrites, TaskTry, settle
 from dev.clock import START
 from dev.task_instance import Killed
 
 T = TypeVar("T")
 SIGN_INS = ("/connect/v3/login", "/api/v2/Login.json")
 CHALLENGES = ("/connect/v3/mfa/challenge", "/api/v2/MFAChallenge.json")
+CUSTOMERS = "/connect/v3/customers"
 VALIDATES = ("/connect/v3/mfa/challenge/validate", "/api/v2/MFAAuthenticate.json")
 #: Seconds for which a call is on its way at most: the time limit of a call.
 CALL_SECONDS = 60
@@ -78,7 +80,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "hour used up": {"code": "BDC_1144"},
     "session over": {"code": "BDC_1109"},
 }
-PLACES = ("*", "*", "*/[lL]ogin*", "*/[lL]ogin*", "*[cC]hallenge", "*validate", "*step-up", "*vendors")
+PLACES = ("*", "*", "*/[lL]ogin*", "*/[lL]ogin*", "*[cC]hallenge", "*validate", "*step-up", "*vendors", "*customers")
 CODES = (*["right code"] * 3, "right code of this session alone", "right code, older", "wrong code")
 #: What one may do after the other: an older code and one twice, a trusted session that ends, a device that is no use.
 STORIES = (
@@ -117,6 +119,27 @@ hosts = st.integers(0, 1)
 connections = st.sampled_from(CONNECTIONS[:4] * 3 + CONNECTIONS)
 
 
+@dataclass
+class Write:
+    """What a task instance is to write, in each of its tries.
+
+    :param number: of the task instance
+    :param needs_trust: whether BILL takes it from a session only that has passed MFA, as a payment
+    """
+
+    number: int
+    connection: Connection
+    needs_trust: bool
+    #: How often BILL has carried it out.
+    made: int = 0
+    #: Whether a process may not know how its sending ended: it was killed, did not hear, or could not store it.
+    is_doubtful: bool = False
+
+    @property
+    def prefix(self) -> str:
+        return f"write_{self.number}"
+
+
 class Bill:
     """A local BILL without a network, as one environment has it."""
 
@@ -144,8 +167,10 @@ class Bill:
 class Task:
     """A task: does one thing and ends, as the world lets it."""
 
-    def __init__(self, world: World, host: int, connection: Connection, action: str) -> None:
-        self.world, self.host, self.connection, self.action = world, host, connection, action
+    def __init__(
+        self, world: World, host: int, connection: Connection, action: str, write: Write | None = None
+    ) -> None:
+        self.world, self.host, self.connection, self.action, self.write = world, host, connection, action, write
         self.bill = BILLS[connection.host]
         self.password = world.passwords[connection.host, connection.user]
         self.now, self.until = "ready", 0.0
@@ -208,11 +233,23 @@ class Task:
 
         environment = resolve_environment("sandbox", f"http://{connection.host}:1")
         wire = Wire(self, clock=clock, sleep=self.sleep)
+        writes = None
+        if self.write is not None:
+            writes = DurableWrites(
+                world.store,
+                self.write.prefix,
+                settlements=world.store,
+                task_try=TaskTry(),
+                clock=clock,
+                sleep=self.sleep,
+                monotonic=lambda: world.seconds,
+            )
         return SharedSession(
             BillClient(credentials_from(connection.kind, fields), environment, transport=wire),
             connection.conn_id,
             store=world.store,
             lock=LeaseLock(world.store, sleep=self.sleep, monotonic=lambda: world.seconds),
+            writes=lambda: writes,
             clock=clock,
             fallback=HostStore(),
             signed_in_by={"dag_id": "d", "run_id": "r", "task_id": self.action},
@@ -226,6 +263,9 @@ class Task:
         if self.action in ("use", "use trusted"):
             vendors = shared.client.prepare("GET", "/v3/vendors", params={"max": 1})
             shared.send(dataclasses.replace(vendors, needs_trust=self.action == "use trusted"))
+        elif self.write is not None:
+            customer = shared.client.prepare("POST", "/v3/customers", body={"name": self.write.prefix})
+            shared.send(dataclasses.replace(customer, needs_trust=self.write.needs_trust))
         elif self.action == "acquire":
             session = manager.acquire()
         elif self.action == "trusted":
@@ -279,9 +319,11 @@ class Wire(Transport):
             task.hand_over("in flight", until)
             state = task.bill.state
             call = Call(state, request.method, parts.path, headers, urlencode(request.params or {}), body)
-            before = world.look(task)
+            before, written = world.look(task), state.stats.writes
             answer = task.bill.answer(call)
             is_heard = not state.request_log.rows[-1]["fault"]
+            if parts.path == CUSTOMERS:
+                world.check_write(task, state.stats.writes - written, is_heard=is_heard)
             world.check_call(task, parts.path, token, body, before, is_heard=is_heard)
             task.hand_over("in flight", until)
         finally:
@@ -321,6 +363,7 @@ class SharedStore(MemoryStore):
         if world.outage:
             world.outage -= 1
             world.excuse(world.running)
+            world.doubt(world.running)
             raise BillStoreError("the store does not answer")
         return effect()
 
@@ -357,6 +400,7 @@ class World(RuleBasedStateMachine):
         self.lost: set[str] = set()
         self.entered: set[str] = set()
         self.session_of: dict[str, str] = {}
+        self.writes: list[Write] = []
         self.passwords: dict[User, str] = {}
         for name, bill in BILLS.items():
             bill.begin()
@@ -419,14 +463,22 @@ class World(RuleBasedStateMachine):
         if task.is_refused:
             self.excused[*task.user, task.password] += 1
 
+    def doubt(self, task: Task) -> None:
+        """Note that a task may not know, or may not have stored, how its write ended."""
+        if task.write is not None:
+            task.write.is_doubtful = True
+
     def correct_password(self, user: str) -> None:
         self.passwords["127.0.0.1", user] = BILLS["127.0.0.1"].state.seed.users[user].password
 
     def begin_tasks(self, tasks: list[tuple[int, Connection, str]], order: Order) -> None:
         """Begin tasks, given as host, connection and action, and let some of them get somewhere."""
+        self.add_tasks([Task(self, *task) for task in tasks], order)
+
+    def add_tasks(self, tasks: list[Task], order: Order) -> None:
         if len(self.tasks) > 4:
             self.finish(order[0])
-        self.tasks += [Task(self, *task) for task in tasks]
+        self.tasks += tasks
         self.let_run(order)
 
     def let_run(self, order: Order) -> None:
@@ -442,6 +494,54 @@ class World(RuleBasedStateMachine):
     )
     def tasks_begin(self, tasks: list[tuple[int, Connection, str]], order: Order) -> None:
         self.begin_tasks(tasks, order)
+
+    @rule(
+        connection=connections,
+        needs_trust=st.booleans(),
+        tries=st.lists(
+            st.tuples(hosts, st.sampled_from(["begins", "killed", "again", "settled"])), min_size=1, max_size=3
+        ),
+        order=orders,
+    )
+    def task_writes(
+        self, connection: Connection, needs_trust: bool, tries: list[tuple[int, str]], order: Order
+    ) -> None:
+        """A task writes, and is tried again: after its end, or while the process before lives."""
+        self.writes.append(Write(len(self.writes), connection, needs_trust))
+        self.try_write(self.writes[-1], tries, order)
+
+    @precondition(lambda self: self.writes)
+    @rule(
+        number=st.integers(0, 99),
+        tries=st.lists(st.tuples(hosts, st.sampled_from(["again", "settled"])), min_size=1, max_size=2),
+        order=orders,
+    )
+    def task_writes_again(self, number: int, tries: list[tuple[int, str]], order: Order) -> None:
+        self.try_write(self.writes[number % len(self.writes)], tries, order)
+
+    def try_write(self, write: Write, tries: list[tuple[int, str]], order: Order) -> None:
+        for number, (where, how) in enumerate(tries, 1):
+            beside = [task for task in self.tasks if task.write is write]
+            if how == "killed" and self.costs < COSTLY:
+                for task in beside:
+                    self.kill(task, is_sudden=bool(order[0] % 2))
+            elif how == "settled":
+                self.finish(order[0])
+                self.settle(write)
+            elif beside:
+                write.is_doubtful = True
+            # The next one often comes before this one has got far.
+            turns = order[1] if number == len(tries) else order[1] % 20
+            self.add_tasks([Task(self, where, write.connection, "write", write)], (order[0], turns))
+
+    def settle(self, write: Write) -> None:
+        """Say as a person how a write ended that was told as unknown."""
+        if note := self.store._texts.get(f"{write.prefix}__open"):
+            seen["settled"] += 1
+            with_store = MemoryStore()
+            settle(with_store, json.loads(note)["id"], carried_out=bool(write.made))
+            self.store._texts |= with_store._texts
+            write.is_doubtful = False
 
     @rule(
         user=st.sampled_from([None, ADMIN, BEN]),
@@ -522,6 +622,10 @@ class World(RuleBasedStateMachine):
             self.costs += 1
         BILLS["127.0.0.1"].state.faults.add(FaultOrder(path=place, **FAULTS[fault]))
 
+    @rule()
+    def bill_refuses_a_write(self) -> None:
+        BILLS["127.0.0.1"].state.faults.add(FaultOrder(path="*customers", code="BDC_1152"))
+
     @precondition(lambda self: self.changes < 2)
     @rule(user=st.sampled_from([ADMIN, BEN]))
     def password_changes_at_bill(self, user: str) -> None:
@@ -547,9 +651,12 @@ class World(RuleBasedStateMachine):
             self.step(pick * number)
         else:
             return
-        task = there[number % len(there)]
+        self.kill(there[number % len(there)], is_sudden=is_sudden)
+
+    def kill(self, task: Task, *, is_sudden: bool) -> None:
         self.costs += 1
         self.excuse(task)
+        self.doubt(task)
         task.is_dead, task.is_interrupted = is_sudden, True
         seen[f"killed {task.now}"] += 1
 
@@ -584,6 +691,13 @@ class World(RuleBasedStateMachine):
                 task = self.tasks[-1]
                 self.finish()
                 assert task.error is None, "a good connection does not work again"
+            for write in self.writes:
+                self.settle(write)
+                self.tasks.append(Task(self, 0, write.connection, "write", write))
+                task = self.tasks[-1]
+                self.finish()
+                is_asked = write.needs_trust and isinstance(task.error, exceptions.BillMfaRequiredError)
+                assert task.error is None or is_asked, "a settled write does not end"
         finally:
             for task in self.tasks:
                 task.is_dead = True
@@ -607,9 +721,11 @@ class World(RuleBasedStateMachine):
     def begin_sign_in(self, task: Task) -> None:
         """Few sign-ins are in flight: one of an organization, one where nobody knows yet whether it can succeed."""
         beside = [other for other in self.signing_in if other.user == task.user]
+        assert len(beside) < IN_FLIGHT, "too many sign-ins at once"
+        # One with another password, which somebody has just changed in the connection, finds out for itself.
+        beside = [other for other in beside if other.password == task.password]
         organizations = [other.connection.organization_id for other in beside]
         assert task.connection.organization_id not in organizations, "two sign-ins to one organization at once"
-        assert len(beside) < IN_FLIGHT, "too many sign-ins at once"
         good_at = self.proven.get((*task.user, task.password), -1e9)
         is_proven = self.seconds - good_at <= PROVEN_SECONDS + 2 * SKEW + CALL_SECONDS
         assert is_proven or not beside, "two sign-ins, and nobody knows whether they can succeed"
@@ -680,6 +796,25 @@ class World(RuleBasedStateMachine):
         user = task.bill.state.seed.users[task.connection.user]
         assert not user.locked, "BILL has locked the user"
 
+    def check_write(self, task: Task, writes: int, *, is_heard: bool) -> None:
+        """BILL carries a write out once."""
+        assert task.write is not None
+        task.write.made += writes
+        seen["writes"] += writes
+        assert task.write.made < 2, "a write is carried out twice"
+        if not is_heard:
+            self.doubt(task)
+
+    def check_told(self, write: Write, error: BaseException | None) -> None:
+        """A write counts as done if it was, and as unknown only where nobody could know."""
+        if error is None:
+            assert write.made == 1, "a write is told as done that BILL has not carried out"
+        elif isinstance(error, BillOutcomeUnknownError):
+            assert write.is_doubtful, "a write is told as unknown, though its answer was heard"
+            seen["writes unknown"] += 1
+        else:
+            assert not write.made or write.is_doubtful, "a write was carried out, and the task tells something else"
+
     def check_refusal(self, task: Task) -> None:
         """A wrong password is sent once; one that was good until a moment ago as often as sign-ins are in flight."""
         password = (*task.user, task.password)
@@ -713,6 +848,8 @@ class World(RuleBasedStateMachine):
         end = "well" if error is None else type(error).__name__
         seen[f"ends: {end}"] += 1
         note(f"{task.action} of {task.connection.conn_id} on host {task.host}: {end} {error or ''}")
+        if task.write is not None:
+            self.check_told(task.write, error)
         if error is None or isinstance(error, Killed):
             return
         if not isinstance(error, BillError):
@@ -728,6 +865,7 @@ class World(RuleBasedStateMachine):
 #: What the lives must have met, to be worth something.
 MET = (
     *("ends: Killed", "sign-ins beside another", "refusals", "texts"),
+    *("writes", "writes unknown", "settled"),
     *("codes entered", "devices given", "ends: well", "ends: BillSignInRefusedError", "ends: BillRateLimitError"),
     *("ends: BillUnavailableError", "ends: BillStoreError", "ends: BillMfaRequiredError", "ends: BillMfaError"),
 )
