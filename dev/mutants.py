@@ -44,6 +44,8 @@ from dev.proof import FOLDER, write_table
 
 PARTS = ("client", "sessions", "hooks", "operators")
 PACKAGE = ROOT / "airflow_provider_bill"
+#: Tests that read the source, and so reach every line of it.
+READING = "tests/test_messages.py"
 #: Tests that start processes of their own take minutes for each mutant.
 SKIPPED = ("--ignore=tests/sessions/processes", "-m", "not generated and not supervised and not interface")
 #: Seconds of tests that one mutant is given at most, and what a test may take beyond three times what it took.
@@ -72,7 +74,10 @@ class Mutant:
 
 
 class _Visitor(MutationVisitor):  # type: ignore[misc]
-    """Finds what mutmut can change: also in decorated functions, but in no defaults, as no function's code has them."""
+    """Finds what mutmut can change: also in decorated functions, but no sentences for people.
+
+    Nor defaults of parameters, as no function's code has them.
+    """
 
     def _skip_node_and_children(self, node: libcst.CSTNode) -> bool:
         if isinstance(node, libcst.FunctionDef) and node.decorators:
@@ -80,6 +85,8 @@ class _Visitor(MutationVisitor):  # type: ignore[misc]
         return isinstance(node, libcst.Param) or bool(super()._skip_node_and_children(node))
 
     def _create_mutations(self, node: libcst.CSTNode) -> None:
+        if isinstance(node, libcst.SimpleString) and " " in str(node.evaluated_value):
+            return
         known = len(self.mutations)
         super()._create_mutations(node)
         for mutation in self.mutations[known:]:
@@ -168,6 +175,7 @@ class Runner:
         self._failed = ""
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._sound: set[str] = set()
+        self._unsound: set[str] = set()
         self.results: list[tuple[Mutant, str]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -229,15 +237,14 @@ class Runner:
 
     def _try(self, mutant: Mutant) -> str:
         original = mutant.path.read_text()
-        if not self._tests_of(mutant):
-            return "not reached"
+        unnoticed = "survived" if self._reaches(mutant) else "not reached"
         while tests := self._tests_of(mutant):
             limit = 3 * TESTS_SECONDS + 3 * SPARE_SECONDS  # for what a test's own limit does not end
             mutant.path.write_text(mutant.source)  # for processes which tests start
             killer = self._fork(partial(self._ask, tests, mutant, original), limit)
             mutant.path.write_text(original)
             if killer in ("", "timed out", "not possible"):
-                return killer or "survived"
+                return killer or unnoticed
             # A test counts that passes without the mutant, after the same tests.
             name = killer.partition("[")[0]
             asked = tests[: [test.nodeid for test in tests].index(killer) + 1]
@@ -245,15 +252,17 @@ class Runner:
                 self._sound.add(name)
                 return "killed"
             self._told.line(f"passes not each time, so it is left out: {killer}", flush=True)
-            for lines in self._reach.values():
-                for known in lines.values():
-                    known[:] = [test for test in known if test != killer]
-        return "survived"
+            self._unsound.add(killer)
+        return unnoticed
+
+    def _reaches(self, mutant: Mutant) -> set[str]:
+        """Return the names of the tests which run the line."""
+        lines = self._reach.get(str(mutant.path.relative_to(ROOT)), {})
+        return {test for line in mutant.lines for test in lines.get(str(line), ())} - self._unsound
 
     def _tests_of(self, mutant: Mutant) -> list[pytest.Item]:
-        """Return the tests which reach the line: those of its folder first, the first case of each test first."""
-        lines = self._reach.get(str(mutant.path.relative_to(ROOT)), {})
-        reaching = {test for line in mutant.lines for test in lines.get(str(line), ())}
+        """Return the tests to ask: those of the line's folder first, the first case of each test first."""
+        reaching = self._reaches(mutant)
         cases = Counter[str]()
         order = {}
         for item in self._session.items:
@@ -264,7 +273,9 @@ class Runner:
                 order[item] = (not own and cases[name] > 1, cases[name], not own, self._seconds[item.nodeid])
         chosen = sorted(order, key=lambda item: order[item])
         spent = itertools.accumulate(self._seconds[item.nodeid] for item in chosen)
-        return [item for item, seconds in zip(chosen, spent, strict=True) if seconds < TESTS_SECONDS]
+        within = [item for item, seconds in zip(chosen, spent, strict=True) if seconds < TESTS_SECONDS]
+        reading = [item for item in self._session.items if item.nodeid.startswith(READING)]
+        return within + [item for item in reading if item.nodeid not in self._unsound]
 
     def _ask(self, tests: list[pytest.Item], mutant: Mutant | None, original: str) -> None:
         result = self._folder / "result"
@@ -337,7 +348,7 @@ def main() -> int:
     count, seed = (int(text) for text in [*sys.argv[1:], *["400", today.replace("-", "")][len(sys.argv) - 1 :]])
     if commit := os.environ.get("MUTANTS_IN_COPY_OF"):
         runner = Runner(drawn(count, seed))
-        tests = [f"tests/{part}" for part in PARTS]
+        tests = [*(f"tests/{part}" for part in PARTS), READING]
         code = pytest.main(["-q", "-p", "no:cacheprovider", *SKIPPED, *tests], [runner])
         told = f"`make mutants MUTANTS={len(runner.results)} SEED={seed}` on {today}, of commit `{commit}`."
         report(runner.results, told)

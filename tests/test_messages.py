@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,10 @@ def sources() -> Iterator[tuple[Path, ast.Module]]:
             yield path, ast.parse(path.read_text())
 
 
-def messages() -> Iterator[tuple[str, str]]:
-    """Go through all texts of more than a word that are no docstrings, with the place they stand at."""
+@cache
+def messages() -> list[tuple[str, str]]:
+    """All texts of more than a word that are no docstrings, with the place they stand at."""
+    found = []
     for path, tree in sources():
         documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
         bodies = [node.body for node in ast.walk(tree) if isinstance(node, documented) and node.body]
@@ -52,7 +55,8 @@ def messages() -> Iterator[tuple[str, str]]:
             if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in docstrings:
                 continue
             if " " in node.value.strip():
-                yield f"{path.name}:{node.lineno}", node.value
+                found.append((f"{path.name}:{node.lineno}", node.value))
+    return found
 
 
 def named(pattern: str) -> list[tuple[str, str]]:
@@ -92,6 +96,20 @@ def test_every_class_that_a_message_names_exists() -> None:
     classes = {node.name for _, tree in sources() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
     for word, place in named(r"\b(Bill[A-Z]\w+)"):
         assert word in classes, place
+
+
+def test_every_error_says_what_to_do_next() -> None:
+    made = re.compile(r"Bill\w+Error|cls|unanswered\(.*\)")
+    silent, count = [], 0
+    for path, tree in sources():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and node.args and made.fullmatch(ast.unparse(node.func)):
+                advice = [keyword.value for keyword in node.keywords if keyword.arg in ("advice", None)]
+                is_text = [not isinstance(one, ast.Constant) or bool(one.value) for one in advice]
+                count += 1
+                silent += [] if any(is_text) else [f"{path.name}:{node.lineno}: {ast.unparse(node)[:80]}"]
+    assert silent == []
+    assert count > 150, "errors are made in another way now"
 
 
 def test_the_extras_that_are_read_are_those_of_the_form() -> None:
