@@ -13,8 +13,9 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -206,9 +207,10 @@ def judge(name: str, cluster: Cluster, bill: LocalBill, run_id: str) -> Verdict:
     ledger = Counter(round(float(payment["amount"])) for payment in bill.payments())
     verdict = Verdict(name, sign_ins=bill.stats()["sign_ins"], paid=ledger.total())
     verdict.twice = sum(times - 1 for times in ledger.values())
+    files = cluster.task_log_files("work", run_id)
     for task in cluster.task_instances("work", run_id):
         kind, number = task["task_id"], task["map_index"]
-        log = last_log(cluster, run_id, kind, number, task["try_number"])
+        log = last_log(files, kind, number, task["try_number"])
         told_unknown = UNKNOWN in log
         succeeded = task["state"] == "success"
         if not succeeded and not (kind in FIRST and told_unknown):
@@ -224,8 +226,7 @@ def judge(name: str, cluster: Cluster, bill: LocalBill, run_id: str) -> Verdict:
     return verdict
 
 
-def last_log(cluster: Cluster, run_id: str, task_id: str, map_index: int, try_number: int) -> str:
+def last_log(files: Sequence[Path], task_id: str, map_index: int, try_number: int) -> str:
     """Return what the last try of a task wrote, on whichever host it ran."""
     wanted = re.compile(rf"/task_id={task_id}/(map_index={map_index}/)?attempt={try_number}\.log$")
-    files = [file for file in cluster.task_log_files("work", run_id) if wanted.search(str(file))]
-    return "\n".join(file.read_text(errors="replace") for file in files)
+    return "\n".join(file.read_text(errors="replace") for file in files if wanted.search(str(file)))

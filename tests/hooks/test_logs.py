@@ -9,7 +9,7 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.providers.common.compat.sdk import DAG, task
+from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, task
 
 from airflow_provider_bill.exceptions import BillError
 from airflow_provider_bill.hooks.bill import BillHook
@@ -303,6 +303,24 @@ def test_what_was_read_is_told_as_well_by_a_task_that_goes_on_later(
 
         read()
     assert run_dag(dag).state == "success"
+    assert [line.partition(",")[0] for line in lines() if "Read from" in line] == [
+        "Read from BILL in this task: 1 call"
+    ]
+
+
+def test_what_was_read_is_told_as_well_by_a_task_that_skips_itself(
+    connect: Connect, run_dag: RunDag, new_dag: Callable[[], DAG], lines: Lines
+) -> None:
+    connect("v3")
+    with new_dag() as dag:
+
+        @task
+        def read() -> None:
+            BillHook().request("GET", "/v3/vendors", params={"max": 3})
+            raise AirflowSkipException
+
+        read()
+    assert run_dag(dag).tasks == {"read": "skipped"}
     assert [line.partition(",")[0] for line in lines() if "Read from" in line] == [
         "Read from BILL in this task: 1 call"
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import pickle
 import re
 import subprocess
 import sys
@@ -274,6 +275,10 @@ def test_a_task_that_may_run_again_waits_for_the_end_of_bill_s_limit_without_a_r
     if waits:
         seconds = (vars(error)["reschedule_date"] - error.retry_at).total_seconds()
         assert 1 <= seconds <= 30
+    # What another process reads has nothing of Airflow's.
+    copied = pickle.loads(pickle.dumps(error))
+    assert (type(copied), str(copied), copied.retry_at) == (BillRateLimitError, str(error), error.retry_at)
+    assert "reschedule_date" not in vars(copied)
 
 
 @pytest.mark.skipif(airflow_version() < (3, 0), reason="Airflow 2 reschedules only sensors and our operators")
