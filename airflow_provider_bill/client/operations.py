@@ -79,7 +79,7 @@ def find(method: str, path: str) -> Operation | None:
     """
     words = _words(path)
     found = (one for parts, one in _by_length().get((method, len(words)), ()) if _matches(parts, words))
-    return min(found, key=lambda one: one.path.count("{"), default=None)
+    return next(found, None)  # in their order, a literal segment stands before an id
 
 
 def spelt_right(path: str) -> str:

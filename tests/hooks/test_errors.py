@@ -68,6 +68,7 @@ def test_a_copy_of_an_error_that_may_be_retried_keeps_the_time_for_it(
     bill.settings(sign_ins_per_hour=0)
     with pytest.raises(BillRateLimitError) as caught:
         BillHook().session()
+    assert type(caught.value) is BillRateLimitError, "no task is running that Airflow could run again"
     found = pickle.loads(pickle.dumps(caught.value))
     assert not isinstance(found, AirflowFailException)
     assert (found.retry_at, str(found)) == (caught.value.retry_at, str(caught.value))

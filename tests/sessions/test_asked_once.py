@@ -11,6 +11,8 @@ import pytest
 from airflow_provider_bill.client.auth.device import RememberedDevice
 from airflow_provider_bill.exceptions import BillStoreError
 from airflow_provider_bill.sessions.devices import Devices
+from airflow_provider_bill.sessions.identity import Identity
+from airflow_provider_bill.sessions.keys import device_key, session_key
 from airflow_provider_bill.sessions.record import Seal
 from airflow_provider_bill.sessions.stores import MemoryStore
 from dev.clock import ManualClock
@@ -228,17 +230,38 @@ def test_what_is_stored_of_a_device_shows_neither_its_id_nor_the_users_address(
     assert bill.username[0] + "***@" in stored
 
 
+class Exposed(MemoryStore):
+    """A store that others read."""
+
+    exposed = True
+
+
 def test_where_others_read_the_store_the_connections_secrets_seal_the_device(
     make_shared: MakeShared, clock: ManualClock
 ) -> None:
-    class Exposed(MemoryStore):
-        exposed = True
-
     notes = Exposed()
     make_shared(notes=notes).manager.devices.remember(GIVEN, clock.now)
     assert not [key for key in notes._texts if "key" in key]
     assert make_shared(notes=notes).manager.devices.usable() == GIVEN
     assert make_shared(notes=notes, fields={"password": "changed"}).manager.devices.usable() is None
+
+
+@pytest.mark.parametrize("purpose", ["session", "devices"])
+def test_where_others_read_the_store_a_password_is_costly_to_guess_from_it(
+    purpose: str, make_shared: MakeShared, clock: ManualClock
+) -> None:
+    store = notes = Exposed()
+    shared = make_shared(store=store, notes=notes)
+    manager, credentials = shared.manager, shared.client.credentials
+    manager.acquire()
+    manager.devices.remember(GIVEN, clock.now)
+    key, identity = session_key(manager.identity), manager.identity
+    if purpose == "devices":
+        key = device_key(manager.identity, credentials.mfa_user())
+        identity = Identity(key, "", "", manager.identity.environment)
+    text, secrets = store.read(key), credentials.sealing_secrets()
+    assert Seal(purpose, identity, secrets).open(text) is None
+    assert Seal(purpose, identity, secrets, exposed=True).open(text) is not None
 
 
 # -- what is lost --------------------------------------------------------------------------------------------

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from typing import Any
 
 import pytest
 
 from airflow_provider_bill.exceptions import BillHandleError
 from airflow_provider_bill.sessions import keys
+from airflow_provider_bill.sessions.derivation import costly_key
 from airflow_provider_bill.sessions.identity import Handle, Identity, XComLocation
 from airflow_provider_bill.sessions.keys import challenge_key, session_key, trust_key
 
@@ -47,6 +50,49 @@ def test_what_the_guard_keeps_is_of_one_place_and_one_team() -> None:
     assert [name + "__team_finance" for name in plain] == names_of(Identity("c", "008A", "v3", "x", "finance"))
     assert set(plain).isdisjoint(names_of(Identity("c", "008A", "v3", "y")))
     assert plain == names_of(Identity("another", "008A", "v2", "x"))
+
+
+def test_what_an_older_version_has_stored_is_found_under_the_same_names() -> None:
+    """Else an upgrade forgets devices, which costs each person a code, refusals, and writes whose outcome is open."""
+    one, user = Identity("c", "008A", "v3", "https://bill.example.com"), "ada@example.com"
+    assert [
+        keys.session_key(one),
+        keys.trust_key(one),
+        keys.device_key(one, user),
+        keys.device_seal_key(one, user),
+        keys.device_refusals_key(one, user),
+        keys.credentials_note_key(one, b"credentials"),
+        keys.organization_note_key(one, b"credentials"),
+        keys.organization_note_key(dataclasses.replace(one, organization_id=""), b"credentials"),
+        keys.block_note_key(one, "developer key"),
+        keys.sign_in_lease_key(one, user, 0),
+        keys.challenge_key(one),
+        keys.mfa_turn_key(one, user),
+        keys.told_key(one, "refused"),
+        keys.writes_prefix("dag", "run", "task", -1),
+        keys.settlement_key("0123456789abcdef"),
+    ] == [
+        "bill_session_token__c__008A__v3",
+        "bill_session_token__c__008A__v3__trusted",
+        "bill_device_token__29446049a75aa026",
+        "bill_device_token_key__29446049a75aa026",
+        "bill_device_refused__29446049a75aa026",
+        "bill_sign_in__019020c93e3a18fc",
+        "bill_sign_in__019020c93e3a18fc__008A",
+        "bill_sign_in__019020c93e3a18fc__any",
+        "bill_sign_in_block__39e5099b5a30636f",
+        "bill_sign_in_lease__29446049a75aa026__0",
+        "bill_mfa_challenge__c__008A",
+        "bill_mfa_turn__29446049a75aa026",
+        "bill_told_refused__c",
+        "bill_write__d8966c33a8c603eaca48e6dbe1517cd5",
+        "bill_write_settled__0123456789abcdef",
+    ]
+
+
+def test_each_guess_of_a_password_costs_32_mib() -> None:
+    wanted = hashlib.scrypt(b"secrets", salt=b"salt", n=2**15, r=8, p=1, maxmem=2**26, dklen=32)
+    assert costly_key(b"secrets", b"salt") == wanted
 
 
 def test_names_of_notes_that_depend_on_a_secret_are_costly_to_guess(monkeypatch: pytest.MonkeyPatch) -> None:
