@@ -18,6 +18,7 @@ from airflow_provider_bill.exceptions import (
     BillUnavailableError,
 )
 from airflow_provider_bill.sessions.keys import session_key
+from airflow_provider_bill.sessions.shared import SharedSession
 from airflow_provider_bill.sessions.stores import MemoryStore
 from dev.clock import ManualClock
 from dev.local_bill import LocalBill
@@ -664,6 +665,38 @@ def test_only_a_sign_in_holds_on_to_the_lock(make_shared: MakeShared, vendors: V
 )
 def test_which_refusals_of_a_sign_in_are_final(code: str | None, final: bool) -> None:
     assert is_final_refusal(code) is final
+
+
+def admits(shared: SharedSession) -> bool:
+    """Return whether a sign-in may begin; it leaves nothing behind."""
+    try:
+        with shared.guard.admit(lambda: None):
+            raise InterruptedError
+    except InterruptedError:
+        return True
+    except BillSignInRefusedError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("code", "other_key", "other_organization"),
+    [
+        *((code, True, True) for code in ("BDC_1105", "BDC_1106", "BDC_1123", "BDC_1129")),
+        *((code, True, False) for code in ("BDC_1102", "BDC_1103", "BDC_1104", "BDC_1178")),
+        *((code, False, False) for code in ("BDC_1101", "BDC_1110", "BDC_1111", "BDC_1113", "BDC_1109", "BDC_9999")),
+        ("", False, False),
+    ],
+)
+def test_a_refusal_holds_up_what_it_speaks_of(
+    code: str, other_key: bool, other_organization: bool, make_shared: MakeShared, organizations: list[str]
+) -> None:
+    with pytest.raises(BillSignInRefusedError), make_shared().guard.admit(lambda: None):
+        raise BillSignInRefusedError("no", code=code)
+    assert not admits(make_shared())
+    assert not admits(make_shared("v2"))
+    assert admits(make_shared(fields={"developer_api_key": "01ANOTHERKEY0"})) is other_key
+    assert admits(make_shared(fields={"organization_id": organizations[1]})) is other_organization
+    assert admits(make_shared(fields={"login": "another@example.com"}))
 
 
 def test_a_refusal_that_comes_while_a_proven_login_waits_its_turn_keeps_it_from_being_sent(
