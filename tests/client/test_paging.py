@@ -184,6 +184,12 @@ def test_an_audit_trail_goes_on_by_start_and_ends_on_a_short_page() -> None:
     assert asked == [{"start": 0, "max": 2}, {"start": 2, "max": 2}]
 
 
+def test_an_audit_trail_begins_where_the_caller_says() -> None:
+    fetch, asked = fetching([{"id": 8}])
+    assert list(v3_list(fetch, "/v3/reports/audit-trail/vendor/0091", {"start": 7}, page_size=2)) == [{"id": 8}]
+    assert asked == [{"start": 7, "max": 2}]
+
+
 def test_a_list_of_one_page_that_names_a_next_one_is_an_error_after_its_rows() -> None:
     fetch, _ = fetching({"results": [{"id": 1}], "nextPage": "b"})
     rows = v3_list(fetch, "/v3/exports")

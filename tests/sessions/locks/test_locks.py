@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +54,20 @@ def test_who_waits_for_a_while_is_told_once_for_which_task_and_since_when(store:
     with lock.acquire(KEY, nothing):
         pass
     assert told == [(KEY, "task t of DAG d (run r)", "2026-11-21 12:34:56 UTC")]
+
+
+def test_who_waits_for_a_process_that_is_no_task_is_told_its_host_and_number(
+    store: SlowStore, time: PlannedTime
+) -> None:
+    told: list[tuple[str, str, str]] = []
+    with LeaseLock(store, sleep=time.advance, monotonic=time).acquire(KEY, nothing):
+        lease = present(store.read(KEY))
+    store.write(KEY, lease.replace(socket.gethostname(), "another-host", 1).replace('"host": "', '"host": "another'))
+    with LeaseLock(store, sleep=time.advance, monotonic=time, on_wait=lambda *facts: told.append(facts)).acquire(
+        KEY, nothing
+    ):
+        pass
+    assert [by for _, by, _ in told] == [f"another process (another-host {os.getpid()})"]
 
 
 def test_a_lease_names_its_task_for_who_waits(store: SlowStore, time: PlannedTime) -> None:
