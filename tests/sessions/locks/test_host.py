@@ -170,5 +170,10 @@ def test_a_note_that_cannot_be_read_is_not_one_that_is_not_there() -> None:
     notes = HostStore()
     assert notes.read("never written") is None
     file_of("unreadable", "note").mkdir()
-    with pytest.raises(BillStoreError, match="could not be read on this host"):
-        notes.read("unreadable")
+    for attempt, what in (
+        (lambda: notes.read("unreadable"), "read"),
+        (lambda: notes.write("unreadable", "{}"), "written"),
+        (lambda: notes.delete("unreadable"), "deleted"),
+    ):
+        with pytest.raises(BillStoreError, match=f"the note 'unreadable' could not be {what} on this host"):
+            attempt()
