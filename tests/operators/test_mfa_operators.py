@@ -77,7 +77,7 @@ def failures(monkeypatch: pytest.MonkeyPatch) -> Failures:
 
 
 def two_operators(**kwargs: Any) -> BillMfaValidateOperator:
-    challenge = BillMfaChallengeOperator(task_id="challenge")
+    challenge = BillMfaChallengeOperator(task_id="challenge", organization_id=kwargs.get("organization_id"))
     validate = BillMfaValidateOperator(
         **{
             "task_id": "validate",
@@ -127,6 +127,26 @@ def test_a_code_from_anywhere_makes_the_session_trusted_for_a_payment(
     assert (result.xcoms.get(("left", "return_value")) is None) == (source == "variable")
     xcoms = {key: value for (task_id, key), value in result.xcoms.items() if task_id != "left"}
     assert CODE not in json.dumps(xcoms, default=str)
+
+
+def test_every_operator_acts_in_the_organization_that_it_names(
+    connect: Connect, known_code: None, new_dag: NewDag, run_dag: RunDag, bill: LocalBill
+) -> None:
+    connect("v3")
+    second = bill.seed["organizations"][1]["id"]
+    with new_dag() as dag:
+        (
+            BillLoginOperator(task_id="login", organization_id=second)
+            >> BillSessionSensor(task_id="live", organization_id=second, poke_interval=0.1, timeout=10)
+            >> BillSessionWarmupOperator(task_id="warm_up", organization_id=second)
+            >> BillApiOperator(task_id="read", organization_id=second, endpoint="/v3/vendors", query={"max": 1})
+            >> two_operators(organization_id=second).upstream_list[0]
+        )
+    result = run_dag(dag)
+    assert set(result.tasks.values()) == {"success"}, result.tasks
+    sessions = [(row["organization"], row["trusted"]) for row in bill.control("GET", "sessions")]
+    assert sessions == [(second, True)]
+    assert bill.stats()["sign_ins"] == 1
 
 
 def test_a_code_entered_for_another_organization_whose_device_does_not_serve_here_ends_no_wait(
