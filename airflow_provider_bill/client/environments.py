@@ -63,8 +63,7 @@ class Environment:
     def checked_endpoint(self, url: str) -> str:
         """Return the ``apiEndPoint`` that BILL's v2 sign-in named, if it may be used, else an empty string.
 
-        It may if it has the origin of ``v2_base``, or, where ``v2_base`` is BILL's own, if it is https on
-        BILL's v2 host of this environment. So neither a proxy nor a local BILL is ever left behind.
+        It may if it has the origin of ``v2_base``: neither a proxy nor a local BILL is ever left behind.
 
         :param url: what the answer held; anything that is not a plain address is ignored
         """
@@ -72,13 +71,9 @@ class Environment:
             parts, own = urlsplit(url), urlsplit(self.v2_base)
             if parts.username is not None or parts.query or parts.fragment or ".." in parts.path:
                 return ""
-            same_origin = origin(parts) == origin(own)
+            return url.rstrip("/") if origin(parts) == origin(own) else ""
         except (ValueError, TypeError, AttributeError):
             return ""
-        bills_own = own.hostname in _BILL_HOSTS and parts.scheme == "https"
-        if same_origin or (bills_own and origin(parts) == ("https", _V2_HOSTS[self.name], 443)):
-            return url.rstrip("/")
-        return ""
 
 
 ENVIRONMENTS: dict[str, Environment] = {

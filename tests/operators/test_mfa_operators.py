@@ -140,7 +140,7 @@ def test_every_operator_acts_in_the_organization_that_it_names(
             >> BillSessionSensor(task_id="live", organization_id=second, poke_interval=0.1, timeout=10)
             >> BillSessionWarmupOperator(task_id="warm_up", organization_id=second)
             >> BillApiOperator(task_id="read", organization_id=second, endpoint="/v3/vendors", query={"max": 1})
-            >> two_operators(organization_id=second).upstream_list[0]
+            >> list(two_operators(organization_id=second).upstream_list)
         )
     result = run_dag(dag)
     assert set(result.tasks.values()) == {"success"}, result.tasks

@@ -170,10 +170,11 @@ def test_a_note_that_cannot_be_read_is_not_one_that_is_not_there() -> None:
     notes = HostStore()
     assert notes.read("never written") is None
     file_of("unreadable", "note").mkdir()
-    for attempt, what in (
-        (lambda: notes.read("unreadable"), "read"),
-        (lambda: notes.write("unreadable", "{}"), "written"),
-        (lambda: notes.delete("unreadable"), "deleted"),
-    ):
+    attempts: dict[str, Callable[[], object]] = {
+        "read": lambda: notes.read("unreadable"),
+        "written": lambda: notes.write("unreadable", "{}"),
+        "deleted": lambda: notes.delete("unreadable"),
+    }
+    for what, attempt in attempts.items():
         with pytest.raises(BillStoreError, match=f"the note 'unreadable' could not be {what} on this host"):
             attempt()
