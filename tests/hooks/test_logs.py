@@ -12,6 +12,7 @@ import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, task
 
 from airflow_provider_bill.exceptions import BillError
+from airflow_provider_bill.hooks import task_end
 from airflow_provider_bill.hooks.bill import BillHook
 from airflow_provider_bill.hooks.task_end import before_stopping
 from airflow_provider_bill.operators.bill import BillApiOperator, BillLoginOperator, BillLogoutOperator
@@ -36,6 +37,10 @@ VENDOR["address"]["country"] = "US"  # type: ignore[index]
 def lines(caplog: pytest.LogCaptureFixture) -> Lines:
     """Return what we have logged since the last look, at level INFO and above."""
     caplog.set_level("INFO", "airflow_provider_bill")
+    # As in the process of a task, where nobody has used a hook before.
+    listeners = task_end._listener_manager().pm
+    if listeners.is_registered(task_end):
+        listeners.unregister(task_end)
 
     def look() -> list[str]:
         found = [r.getMessage() for r in caplog.records if r.name.startswith("airflow_provider_bill")]
