@@ -86,6 +86,17 @@ def test_the_remembered_device_is_found_under_either_name(bill: LocalBill, clien
     assert client.sign_in(remembered).trusted is True
 
 
+@pytest.mark.parametrize("field", ["rememberMeId", "mfaId"])
+def test_a_device_that_v2_remembers_is_found_under_either_name_too(
+    field: str, bill: LocalBill, make_client: MakeClient, serve: Serve
+) -> None:
+    data = ({"sessionId": "s-1", "orgId": "008"}, {field: "an-id"})
+    answers = [{"response_status": 0, "response_message": "Success", "response_data": one} for one in data]
+    server = serve(*(http_answer(200, json.dumps(answer)) for answer in answers))
+    client = make_client(credentials_from("v2", bill.fields("v2")), server.url)
+    assert validate(client, client.sign_in(), "c", "123456") == RememberedDevice("an-id", "airflow-tests")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_code_may_be_written_with_dash_and_spaces(bill: LocalBill, client_of: ClientOf, kind: str) -> None:
     client = client_of(kind)
