@@ -433,9 +433,9 @@ def test_settling_one_of_two_open_writes_leaves_the_other_in_the_way(
 def test_a_settlement_of_another_write_settles_nothing(begin_try: BeginTry, instance: TaskInstance) -> None:
     settle(instance.settlements, "0" * 16, carried_out=False)
     shared = begin_try()
-    with pytest.raises(BillOutcomeUnknownError):
+    with pytest.raises(BillOutcomeUnknownError, match=r"^the answer was lost; POST /v3/payments was sent at "):
         pay_unheard(shared)
-    with pytest.raises(BillOutcomeUnknownError):
+    with pytest.raises(BillOutcomeUnknownError, match=r"^POST /v3/payments was sent at "):
         pay(begin_try())
 
 
