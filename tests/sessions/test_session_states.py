@@ -79,7 +79,10 @@ FAULTS: dict[str, dict[str, Any]] = {
     "too many at once": {"code": "BDC_1322", "times": 2},
     "hour used up": {"code": "BDC_1144"},
     "session over": {"code": "BDC_1109"},
+    "refused": {"code": "BDC_1152"},
 }
+#: What becomes of a write.
+WRITE_FAULTS = ("reset, done", "HTML 502, done", "reset", "500", "refused", "session over")
 PLACES = ("*", "*", "*/[lL]ogin*", "*/[lL]ogin*", "*[cC]hallenge", "*validate", "*step-up", "*vendors", "*customers")
 CODES = (*["right code"] * 3, "right code of this session alone", "right code, older", "wrong code")
 #: What one may do after the other: an older code and one twice, a trusted session that ends, a device that is no use.
@@ -323,7 +326,8 @@ class Wire(Transport):
             answer = task.bill.answer(call)
             is_heard = not state.request_log.rows[-1]["fault"]
             if parts.path == CUSTOMERS:
-                world.check_write(task, state.stats.writes - written, is_heard=is_heard)
+                is_refused = answer is not None and 400 <= answer.status < 500
+                world.check_write(task, state.stats.writes - written, is_heard=is_heard or is_refused)
             world.check_call(task, parts.path, token, body, before, is_heard=is_heard)
             task.hand_over("in flight", until)
         finally:
@@ -497,37 +501,43 @@ class World(RuleBasedStateMachine):
 
     @rule(
         connection=connections,
-        needs_trust=st.booleans(),
+        needs_trust=st.sampled_from([False, False, True]),
+        fault=st.sampled_from(WRITE_FAULTS),
         tries=st.lists(
-            st.tuples(hosts, st.sampled_from(["begins", "killed", "again", "settled"])), min_size=1, max_size=3
+            st.tuples(hosts, st.sampled_from(["again", "at once", "killed", "settled"])), min_size=2, max_size=4
         ),
         order=orders,
     )
     def task_writes(
-        self, connection: Connection, needs_trust: bool, tries: list[tuple[int, str]], order: Order
+        self, connection: Connection, needs_trust: bool, fault: str, tries: list[tuple[int, str]], order: Order
     ) -> None:
         """A task writes, and is tried again: after its end, or while the process before lives."""
         self.writes.append(Write(len(self.writes), connection, needs_trust))
+        self.spoil(self.writes[-1], fault)
         self.try_write(self.writes[-1], tries, order)
 
     @precondition(lambda self: self.writes)
     @rule(
         number=st.integers(0, 99),
-        tries=st.lists(st.tuples(hosts, st.sampled_from(["again", "settled"])), min_size=1, max_size=2),
+        tries=st.lists(st.tuples(hosts, st.sampled_from(["again", "at once", "settled"])), min_size=1, max_size=2),
         order=orders,
     )
     def task_writes_again(self, number: int, tries: list[tuple[int, str]], order: Order) -> None:
         self.try_write(self.writes[number % len(self.writes)], tries, order)
 
+    def spoil(self, write: Write, fault: str) -> None:
+        BILLS[write.connection.host].state.faults.add(FaultOrder(path="*customers", **FAULTS[fault]))
+
     def try_write(self, write: Write, tries: list[tuple[int, str]], order: Order) -> None:
         for number, (where, how) in enumerate(tries, 1):
+            if how in ("again", "settled"):
+                self.finish(order[0])
             beside = [task for task in self.tasks if task.write is write]
-            if how == "killed" and self.costs < COSTLY:
+            if how == "settled":
+                self.settle(write)
+            elif how == "killed" and self.costs < COSTLY:
                 for task in beside:
                     self.kill(task, is_sudden=bool(order[0] % 2))
-            elif how == "settled":
-                self.finish(order[0])
-                self.settle(write)
             elif beside:
                 write.is_doubtful = True
             # The next one often comes before this one has got far.
@@ -536,7 +546,8 @@ class World(RuleBasedStateMachine):
 
     def settle(self, write: Write) -> None:
         """Say as a person how a write ended that was told as unknown."""
-        if note := self.store._texts.get(f"{write.prefix}__open"):
+        note = self.store._texts.get(f"{write.prefix}__open")
+        if note and write.is_doubtful:
             seen["settled"] += 1
             with_store = MemoryStore()
             settle(with_store, json.loads(note)["id"], carried_out=bool(write.made))
@@ -614,17 +625,13 @@ class World(RuleBasedStateMachine):
             for row in bill.state.mfa.challenges.values():
                 row.sent_at -= 400
 
-    @rule(fault=st.sampled_from(sorted(FAULTS)), place=st.sampled_from(PLACES))
+    @rule(fault=st.sampled_from(sorted(set(FAULTS) - {"refused"})), place=st.sampled_from(PLACES))
     def bill_answers_badly(self, fault: str, place: str) -> None:
         if FAULTS[fault].get("after_effect"):
             if self.costs == COSTLY:
                 return
             self.costs += 1
         BILLS["127.0.0.1"].state.faults.add(FaultOrder(path=place, **FAULTS[fault]))
-
-    @rule()
-    def bill_refuses_a_write(self) -> None:
-        BILLS["127.0.0.1"].state.faults.add(FaultOrder(path="*customers", code="BDC_1152"))
 
     @precondition(lambda self: self.changes < 2)
     @rule(user=st.sampled_from([ADMIN, BEN]))
@@ -691,6 +698,11 @@ class World(RuleBasedStateMachine):
                 task = self.tasks[-1]
                 self.finish()
                 assert task.error is None, "a good connection does not work again"
+            for number, fault in enumerate(WRITE_FAULTS):
+                self.writes.append(Write(len(self.writes), CONNECTIONS[number % 4], needs_trust=False))
+                self.spoil(self.writes[-1], fault)
+                self.try_write(self.writes[-1], [(0, "again"), (1, "again")], (number, 0))
+                self.finish()
             for write in self.writes:
                 self.settle(write)
                 self.tasks.append(Task(self, 0, write.connection, "write", write))
@@ -797,7 +809,10 @@ class World(RuleBasedStateMachine):
         assert not user.locked, "BILL has locked the user"
 
     def check_write(self, task: Task, writes: int, *, is_heard: bool) -> None:
-        """BILL carries a write out once."""
+        """BILL carries a write out once.
+
+        :param is_heard: the task learns how it ended
+        """
         assert task.write is not None
         task.write.made += writes
         seen["writes"] += writes
