@@ -296,8 +296,31 @@ def test_an_error_of_the_tasks_own_gets_no_line_of_ours(
     assert [line.partition(" with ")[0] for line in lines()] == ["Signed in to BILL"]
 
 
-def test_what_was_read_is_told_as_well_by_a_task_that_goes_on_later(
-    connect: Connect, run_dag: RunDag, new_dag: Callable[[], DAG], lines: Lines
+def skip() -> None:
+    raise AirflowSkipException
+
+
+@pytest.mark.parametrize(
+    ("end", "state"),
+    [
+        # As Airflow calls it when the process of a task ends that goes on later.
+        (before_stopping, "success"),
+        pytest.param(
+            skip,
+            "skipped",
+            marks=pytest.mark.skipif(
+                airflow_version() < (3, 0), reason="Airflow 2 tells no listener of a task that skips itself"
+            ),
+        ),
+    ],
+)
+def test_what_was_read_is_told_as_well_by_a_task_that_goes_on_later_or_skips_itself(
+    end: Callable[[], None],
+    state: str,
+    connect: Connect,
+    run_dag: RunDag,
+    new_dag: Callable[[], DAG],
+    lines: Lines,
 ) -> None:
     connect("v3")
     with new_dag() as dag:
@@ -305,29 +328,10 @@ def test_what_was_read_is_told_as_well_by_a_task_that_goes_on_later(
         @task
         def read() -> None:
             BillHook().request("GET", "/v3/vendors", params={"max": 3})
-            before_stopping()  # as Airflow calls it when the process ends, whatever is to become of the task
+            end()
 
         read()
-    assert run_dag(dag).state == "success"
-    assert [line.partition(",")[0] for line in lines() if "Read from" in line] == [
-        "Read from BILL in this task: 1 call"
-    ]
-
-
-@pytest.mark.skipif(airflow_version() < (3, 0), reason="Airflow 2 tells no listener of a task that skips itself")
-def test_what_was_read_is_told_as_well_by_a_task_that_skips_itself(
-    connect: Connect, run_dag: RunDag, new_dag: Callable[[], DAG], lines: Lines
-) -> None:
-    connect("v3")
-    with new_dag() as dag:
-
-        @task
-        def read() -> None:
-            BillHook().request("GET", "/v3/vendors", params={"max": 3})
-            raise AirflowSkipException
-
-        read()
-    assert run_dag(dag).tasks == {"read": "skipped"}
+    assert run_dag(dag).tasks == {"read": state}
     assert [line.partition(",")[0] for line in lines() if "Read from" in line] == [
         "Read from BILL in this task: 1 call"
     ]

@@ -549,9 +549,9 @@ class World(RuleBasedStateMachine):
         note = self.store._texts.get(f"{write.prefix}__open")
         if note and write.is_doubtful:
             seen["settled"] += 1
-            with_store = MemoryStore()
-            settle(with_store, json.loads(note)["id"], carried_out=bool(write.made))
-            self.store._texts |= with_store._texts
+            settlements = MemoryStore()
+            settle(settlements, json.loads(note)["id"], carried_out=bool(write.made))
+            self.store._texts |= settlements._texts
             write.is_doubtful = False
 
     @rule(
